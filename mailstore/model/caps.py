@@ -1,0 +1,64 @@
+"""What a store can hold, as data. Nobody outside ``drivers/`` asks which driver it has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mailstore.model.flags import SYSTEM_FLAGS
+
+NATIVE_SHORTCUTS = frozenset({"clone", "move", "fresh", "shard"})
+"""Names of the native shortcuts that ``open_store(..., mask=...)`` can switch off; each has a generic fallback."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    r"""What a store of this format, opened this way, keeps. A field that is False or limited is a declared loss.
+
+    Attributes:
+        format: the format's name as ``mstore info`` shows it: ``memory``, ``mbox``, ``maildir``, ``maildir++``, ``sqlite``.
+        writable: it can be changed at all (not a compressed file, not opened read-only).
+        persistent: what was committed is there when opened again, by another process too.
+        flags: bits of the system flags it keeps.
+        keywords: how many different keywords a folder keeps; None is any number.
+        internal_date: least and greatest instant kept, seconds since 1970 UTC.
+        saved_date: keeps RFC 8514 saved dates as given (else it shows the time the message was stored).
+        sender: keeps the envelope sender, the null sender and an unknown one apart.
+        uidl: keeps POP3 unique ids.
+        uids: given UIDs and UIDVALIDITY stand in the format's own record and survive the loss of any index.
+        modseqs: modseqs and vanished UIDs survive a reopening (else a new epoch begins).
+        folders: holds folders besides INBOX.
+        mail_and_children: a folder can hold both messages and folders.
+        folder_ids: ``FolderInfo.id`` survives renames and reopenings.
+        subscriptions: keeps them, also of folders that do not exist.
+        special_use: keeps RFC 6154 attributes.
+        exact: ``read(append(b)) == b`` for any bytes; else ``Driver.canonical`` says what comes back.
+        idempotency: remembers idempotency keys for good.
+        batch: a commit that fails leaves all or nothing of its changes, or a prefix of them.
+        foreign_writers: other programs may change it while it is open.
+        max_message: bytes; None is no limit of the format.
+        native: the native shortcuts at work.
+    """
+
+    format: str
+    writable: bool = True
+    persistent: bool = True
+    flags: int = SYSTEM_FLAGS
+    keywords: int | None = None
+    internal_date: tuple[int, int] = (-(1 << 62), 1 << 62)
+    saved_date: bool = True
+    sender: bool = True
+    uidl: bool = True
+    uids: bool = True
+    modseqs: bool = True
+    folders: bool = True
+    mail_and_children: bool = True
+    folder_ids: bool = True
+    subscriptions: bool = True
+    special_use: bool = True
+    exact: bool = True
+    idempotency: bool = True
+    batch: Literal["all", "prefix"] = "all"
+    foreign_writers: bool = False
+    max_message: int | None = None
+    native: frozenset[str] = frozenset()
