@@ -80,7 +80,10 @@ class Format(Protocol):
         ...
 
     def detect(self, path: str) -> str | None:
-        """Say why what is at ``path`` is a store of this format ('directories cur, new, tmp'), or None. Opens nothing for writing."""
+        """Say why what is at ``path`` is a store of this format ('directories cur, new, tmp'), or None.
+
+        Opens nothing for writing.
+        """
         ...
 
     def open(self, location: Location, settings: Settings) -> Driver:
@@ -171,7 +174,7 @@ class Driver(Protocol):
         ...
 
     def canonical(self, body: bytes) -> bytes:
-        """Return what reading gives back after ``body`` was appended: pure, idempotent, the identity where ``exact``."""
+        """Return what reading gives after ``body`` was appended: pure, idempotent, identity where ``exact``."""
         ...
 
     def stage(self, arrivals: Sequence[Arrival]) -> list[Staged]:
@@ -189,9 +192,7 @@ class Driver(Protocol):
         """Drop staged messages; those committed or dropped before are passed over."""
         ...
 
-    def commit(
-        self, changes: Sequence[Change], *, guard: Guard | None = None, need_uids: bool = True
-    ) -> list[Outcome]:
+    def commit(self, changes: Sequence[Change], *, guard: Guard | None = None, need_uids: bool = True) -> list[Outcome]:
         """Carry out ``changes`` in order, over any folders, under the format's locks; durable on return.
 
         One Outcome for each. It raises only where nothing was changed; where some changes are durable already, the
@@ -209,7 +210,7 @@ class Driver(Protocol):
         ...
 
     def recover(self) -> Recovery:
-        """Finish or undo what a crash left half done, remove stale staging. Called at a writable open; safe any time."""
+        """Finish or undo what a crash left half done; remove stale staging. Called at a writable open;."""
         ...
 
     def close(self) -> None:
@@ -232,7 +233,7 @@ class FolderDriver(Protocol):
         ...
 
     def fetch(self, uids: Sequence[int], want: int) -> Iterator[list[Row]]:
-        """Return rows of chosen messages in the order asked; one that is gone is a row with NoSuchMessage as ``error``."""
+        """Return rows in the order asked; a message that is gone is a row with NoSuchMessage as ``error``."""
         ...
 
     def open(self, uid: int) -> Blob:
@@ -294,7 +295,7 @@ class FreshFolders(Protocol):
     """Native shortcut ``fresh``."""
 
     def fresh(self, path: FolderPath) -> FreshFolder | None:
-        """Begin a folder that does not exist yet, or is empty and never showed a UID; None where this one does not qualify."""
+        """Begin a folder that does not exist yet, or is empty and never showed a UID; None for any other."""
         ...
 
     @property

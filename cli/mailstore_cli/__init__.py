@@ -1,0 +1,1 @@
+"""The command line ``mstore``: a thin layer over the public names of mailstore."""

@@ -16,7 +16,7 @@ class Capabilities:
     r"""What a store of this format, opened this way, keeps. A field that is False or limited is a declared loss.
 
     Attributes:
-        format: the format's name as ``mstore info`` shows it: ``memory``, ``mbox``, ``maildir``, ``maildir++``, ``sqlite``.
+        format: as ``mstore info`` shows it: ``memory``, ``mbox``, ``maildir``, ``maildir++``, ``sqlite``.
         writable: it can be changed at all (not a compressed file, not opened read-only).
         persistent: what was committed is there when opened again, by another process too.
         flags: bits of the system flags it keeps.

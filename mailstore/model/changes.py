@@ -153,7 +153,8 @@ class FolderInfo:
     Attributes:
         id: stable over a rename, never reused (RFC 8474 MAILBOXID), where Capabilities.folder_ids says so.
         path: its name.
-        selectable: it can hold messages; False for a virtual parent (RFC 9051 \NonExistent) or a subscription without a folder.
+        selectable: it can hold messages; False for a virtual parent (RFC 9051 \NonExistent) or a subscription
+            without a folder.
         subscribed: a client subscribed to it (RFC 9051 LSUB); may be true for a folder that does not exist.
         special_use: RFC 6154 attribute such as ``\Sent``, where the store records it; else None.
     """

@@ -68,9 +68,7 @@ def canonical_keyword(keyword: str) -> str:
         UsageError: it is no IMAP atom.
     """
     if not is_keyword(keyword):
-        raise UsageError(
-            f'{keyword!r} is no keyword: an IMAP atom has no spaces, controls or any of (){{%*"\\]'
-        )
+        raise UsageError(f'{keyword!r} is no keyword: an IMAP atom has no spaces, controls or any of (){{%*"\\]')
     return _WELL_KNOWN.get(keyword.lower(), keyword)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from typing import Self
 
 from mailstore.errors import InvalidFolderName
 
@@ -25,7 +26,7 @@ class FolderPath(tuple[str, ...]):
 
     __slots__ = ()
 
-    def __new__(cls, components: Iterable[str]) -> FolderPath:
+    def __new__(cls, components: Iterable[str]) -> Self:
         """Make a path from its components.
 
         Raises:

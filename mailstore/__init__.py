@@ -1,0 +1,1 @@
+"""mailstore: one storage abstraction over mail stores, and a conversion toolkit that loses nothing."""

@@ -1,0 +1,1 @@
+"""One module or package a format; each implements mailstore.spi and knows nothing of the others."""

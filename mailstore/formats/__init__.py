@@ -1,0 +1,1 @@
+"""Pure codecs between bytes and values: no I/O, all fuzzed."""
