@@ -46,7 +46,11 @@ FlagMode = Literal["add", "remove", "replace"]
 
 
 class SetFlags(NamedTuple):
-    r"""Change flags and keywords of messages; UIDs that are gone are passed over. ``\Recent`` is left alone."""
+    r"""Change flags and keywords of messages; UIDs that are gone are passed over.
+
+    A message named here loses ``\Recent``, even where nothing else changes: a client has seen it (in a Maildir it
+    moves from ``new/`` to ``cur/``). So ``add`` of no flags is how a session takes ``\Recent`` away.
+    """
 
     folder: FolderPath
     uids: tuple[int, ...]

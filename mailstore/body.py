@@ -1,0 +1,106 @@
+"""Bodies on their way in and out: whatever a caller has becomes bytes or a Blob, and a Blob becomes a file object."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from typing import BinaryIO
+
+from mailstore.model.info import CHUNK, Blob, Body
+
+
+class FileBody:
+    """A Blob over a seekable binary file from its current position to its end. The file stays the caller's."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._start = file.tell()
+        self.size = file.seek(0, io.SEEK_END) - self._start
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """See Blob.read_at."""
+        self._file.seek(self._start + offset)
+        return self._file.read(min(size, max(0, self.size - offset)))
+
+    def close(self) -> None:
+        """Leave the file to its owner."""
+
+
+def as_body(source: bytes | bytearray | memoryview | BinaryIO | Blob) -> Body:
+    """Return ``source`` as a Body: small ones as bytes, large ones as a Blob, a stream spooled to a temporary file."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return bytes(source)
+    if isinstance(source, Blob):
+        return source if source.size > CHUNK else source.read_at(0, source.size)
+    start = source.read(CHUNK + 1)
+    if len(start) <= CHUNK:
+        return start
+    if source.seekable():
+        source.seek(-len(start), io.SEEK_CUR)
+        return FileBody(source)
+    spool = tempfile.TemporaryFile(prefix="mailstore-")  # noqa: SIM115 - lives as long as the body
+    spool.write(start)
+    while chunk := source.read(CHUNK):
+        spool.write(chunk)
+    spool.seek(0)
+    return FileBody(spool)
+
+
+class BlobReader(io.RawIOBase):
+    """A seekable binary file object over a Blob; closing it closes the Blob."""
+
+    def __init__(self, blob: Blob) -> None:
+        self._blob = blob
+        self._at = 0
+
+    def readable(self) -> bool:
+        """A message can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Any part of it can be read first."""
+        return True
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        """Fill ``buffer`` from the current position; 0 at the end."""
+        data = self._blob.read_at(self._at, len(buffer))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Move to ``offset`` bytes from the start, the current position or the end."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._blob.size}[whence]
+        if base + offset < 0:
+            raise ValueError("a position before the start of the message")
+        self._at = base + offset
+        return self._at
+
+    def tell(self) -> int:
+        """Return the position in bytes from the start."""
+        return self._at
+
+    def close(self) -> None:
+        """Close the blob; may be called twice."""
+        if not self.closed:
+            self._blob.close()
+        super().close()
+
+
+def header_block(blob: Blob) -> bytes:
+    """Return the header block with the empty line that ends it, reading no more than it must.
+
+    A message without an empty line is all header. LF, CRLF and CR-only line ends are understood, as in the store.
+    """
+    from mailstore.formats.headers import header_end
+
+    have = b""
+    step = 16 << 10
+    while len(have) < blob.size:
+        have += blob.read_at(len(have), step)
+        end = header_end(have)
+        # an end at the very edge of what was read may only look like one (a CR whose LF comes next)
+        if end < len(have) - 4 or len(have) >= blob.size:
+            return have[:end]
+        step = len(have)
+    return have

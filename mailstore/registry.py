@@ -1,0 +1,197 @@
+"""From a location to an open driver: reading locations, recognising what is on disk, finding formats.
+
+A location is ``format:path?option=value&option=value``, a URL (``postgresql://…``), or a bare path. Dovecot's spelling
+of options, ``mbox:~/mail:INBOX=/var/mail/joe``, is understood as well. Third-party formats register in the entry-point
+group ``mailstore.drivers``; our own are listed here too, so that opening one costs no search through what is installed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from importlib import import_module
+from urllib.parse import unquote
+
+from mailstore.errors import AmbiguousLocation, LocationError, NoSuchStore, NotAStore, UsageError
+from mailstore.spi import Driver, Format, Location, Settings
+
+ENTRY_POINTS = "mailstore.drivers"
+"""The entry-point group: the name is the location's format, the value an object like mailstore.spi.Format."""
+
+_OURS = {
+    "memory": "mailstore.drivers.memory",
+    "mbox": "mailstore.drivers.mbox",
+    "maildir": "mailstore.drivers.maildir",
+    "sqlite": "mailstore.drivers.sql",
+}
+_PREFIX = re.compile(r"([a-z][a-z0-9+_-]+):")
+_OPTIONS = re.compile(r"\?([a-z][a-z0-9_-]*=[^?]*)\Z")
+_DOVECOT_OPTION = re.compile(r":([A-Z][A-Z0-9]*)=([^:]*)\Z")
+_INDEX_PLACES = ("auto", "beside", "state", "memory")
+_DATABASE_SUFFIXES = (".db", ".sqlite", ".sqlite3")
+
+_registered: dict[str, Format] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One way to read what is at a path: the explicit location, its format, and what speaks for it."""
+
+    location: str
+    format: str
+    evidence: str
+
+
+def register(form: Format) -> None:
+    """Make a format known to this process without an entry point; the last registration of a name wins."""
+    _registered[form.name] = form
+
+
+def formats() -> list[str]:
+    """Return the names of all formats there are, ours first."""
+    return [*_OURS, *sorted({*_registered, *_entry_points()} - _OURS.keys())]
+
+
+def find_format(name: str) -> Format | None:
+    """Return the format of that name, loading its module, or None."""
+    if name in _registered:
+        return _registered[name]
+    if name in _OURS:
+        form: Format = import_module(_OURS[name]).FORMAT
+        return form
+    return _entry_points(name).get(name)
+
+
+def parse_location(text: str) -> Location:
+    """Read a location; a bare path is looked at on disk.
+
+    Paths are made absolute, ``~`` is the home directory; symbolic links stay. A ``?`` belongs to the path unless
+    ``name=`` follows it.
+
+    Raises:
+        LocationError: empty, or an unknown format.
+        NotAStore: a bare path to something that is no mail store.
+        AmbiguousLocation: a bare path that can be read as more than one.
+    """
+    if "\0" in text:
+        raise LocationError("a location cannot hold a NUL character", location=text)
+    if not text.strip():
+        raise LocationError("the location is empty: give a path, or format:path", location=text)
+    match = _PREFIX.match(text)
+    if match is None or (find_format(match[1]) is None and os.path.lexists(text)):
+        return _bare(text)
+    name, rest = match[1], text[match.end() :]
+    if find_format(name) is None:
+        raise LocationError(f"unknown format {name!r} in {text!r}; there are: {', '.join(formats())}", location=text)
+    if rest.startswith("//"):
+        return Location(name, text)
+    path, options = _split_options(rest, text)
+    if name == "memory":
+        return Location(name, path, options)
+    if not path:
+        raise LocationError(f"{text!r} names no path", location=text)
+    return Location(name, _absolute(path), options)
+
+
+def detect(path: str) -> list[Detection]:
+    """Return every reading of what is at ``path``, our formats first; an empty list where there is none."""
+    absolute = _absolute(path)
+    found = []
+    for name in formats():
+        form = find_format(name)
+        evidence = form.detect(absolute) if form is not None else None
+        if evidence is not None:
+            found.append(Detection(f"{name}:{absolute}", name, evidence))
+    return found
+
+
+def open_driver(location: Location, settings: Settings) -> Driver:
+    """Open the store at ``location``.
+
+    Raises:
+        LocationError: unknown format or option.
+        UsageError: settings that make no sense.
+        NoSuchStore, NotAStore, CannotCreate: see mailstore.spi.Format.open.
+    """
+    form = find_format(location.format)
+    if form is None:
+        raise LocationError(f"unknown format {location.format!r}", location=str(location))
+    unknown = sorted(set(location.options) - form.options)
+    if unknown:
+        known = ", ".join(sorted(form.options)) or "none"
+        raise LocationError(
+            f"{location.format} knows no option {unknown[0]!r} (there are: {known})", location=str(location)
+        )
+    if settings.index not in _INDEX_PLACES and not os.path.isabs(settings.index):
+        raise UsageError(f"index={settings.index!r}: one of {', '.join(_INDEX_PLACES)}, or an absolute path")
+    return form.open(location, settings)
+
+
+def default_location(path: str) -> Location:
+    """Return what a bare path that does not exist stands for.
+
+    A trailing slash means Maildir, ``.db`` and ``.sqlite`` mean SQLite, anything else mbox: the mail world's own
+    convention (procmail, Postfix home_mailbox).
+    """
+    absolute = _absolute(path)
+    if path.endswith("/"):
+        return Location("maildir", absolute)
+    return Location("sqlite" if path.endswith(_DATABASE_SUFFIXES) else "mbox", absolute)
+
+
+def _bare(text: str) -> Location:
+    path = _absolute(text)
+    if not os.path.lexists(path):
+        return default_location(text)
+    if not os.path.exists(path):
+        raise NoSuchStore(f"{text} is a symbolic link that leads nowhere", path=path)
+    found = detect(text)
+    if len(found) == 1:
+        return Location(found[0].format, path)
+    if found:
+        readings = tuple(reading.location for reading in found)
+        what = "; ".join(f"{reading.format} ({reading.evidence})" for reading in found)
+        raise AmbiguousLocation(
+            f"{text} can be read as {what}: say which, e.g. {readings[0]}", path=path, readings=readings
+        )
+    if os.path.isdir(path) and text.endswith("/") and _is_empty_directory(path):
+        return Location("maildir", path)
+    raise NotAStore(f"{text} is no mail store that mailstore recognises; name its format, e.g. mbox:{text}", path=path)
+
+
+def _is_empty_directory(path: str) -> bool:
+    try:
+        with os.scandir(path) as entries:
+            return next(entries, None) is None
+    except OSError:
+        return False
+
+
+def _split_options(rest: str, text: str) -> tuple[str, dict[str, str]]:
+    options: dict[str, str] = {}
+    match = _OPTIONS.search(rest)
+    if match is not None:
+        for pair in match[1].split("&"):
+            name, equals, value = pair.partition("=")
+            if not equals:
+                raise LocationError(f"the options of {text!r} are not name=value pairs", location=text)
+            options[name] = unquote(value)
+        rest = rest[: match.start()]
+    while (match := _DOVECOT_OPTION.search(rest)) is not None:
+        options.setdefault(match[1].lower(), match[2])
+        rest = rest[: match.start()]
+    if options.get("layout", "").lower() == "maildir++":
+        options["layout"] = "++"
+    return rest, {name: os.path.expanduser(value) for name, value in options.items()}
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path))
+
+
+def _entry_points(name: str | None = None) -> dict[str, Format]:
+    from importlib.metadata import entry_points
+
+    found = entry_points(group=ENTRY_POINTS) if name is None else entry_points(group=ENTRY_POINTS, name=name)
+    return {point.name: point.load() for point in found if point.name not in _OURS}

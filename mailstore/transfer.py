@@ -1,0 +1,103 @@
+"""Copy and move between any two folders, of one store or of two.
+
+The problem: a copy must be all or nothing (RFC 9051 section 6.4.7) although some formats commit only a prefix of a
+batch, and a move must never lose a message although no two stores share a transaction. So: everything is staged
+first, committed as one batch, and what a failed batch left behind is taken back; a move expunges in the source only
+what is durable in the destination. A crash between the two leaves a message in both places, never in none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailstore.errors import NoSuchMessage
+from mailstore.model.changes import Append, Expunge, Move, Outcome, Staged
+from mailstore.model.flags import RECENT
+from mailstore.model.info import BODY, META, Arrival
+
+if TYPE_CHECKING:
+    from mailstore.folder import Folder
+    from mailstore.message import Message
+
+
+class UidMap(NamedTuple):
+    """Where messages went (RFC 4315 COPYUID): the destination's UIDVALIDITY and (source UID, destination UID) pairs."""
+
+    uidvalidity: int
+    pairs: tuple[tuple[int, int], ...]
+
+
+def copy(source: Folder, uids: tuple[int, ...], destination: Folder) -> UidMap:
+    """See Folder.copy."""
+    with source.store.lock, destination.store.lock:
+        present, staged = _stage(source, uids, destination)
+        outcomes = _append(destination, staged)
+        return _uid_map(present, outcomes, destination)
+
+
+def move(source: Folder, uids: tuple[int, ...], destination: Folder) -> UidMap:
+    """See Folder.move."""
+    store = source.store
+    with store.lock, destination.store.lock:
+        if store is destination.store and "move" in store.capabilities.native and source.path != destination.path:
+            outcome = store.commit([Move(source.path, uids, destination.path)])[0]
+            if outcome.error is not None:
+                raise outcome.error
+            pairs = tuple(zip(outcome.uids, outcome.new_uids, strict=True))
+            return UidMap(outcome.uidvalidity or destination.state().uidvalidity, pairs)
+        copied = copy(source, uids, destination)
+        expunged = store.commit([Expunge(source.path, tuple(uid for uid, _ in copied.pairs))])[0]
+        if expunged.error is not None:
+            raise expunged.error
+        return copied
+
+
+def _stage(source: Folder, uids: tuple[int, ...], destination: Folder) -> tuple[list[int], list[Staged]]:
+    """Stage what is there of ``uids``, ascending, in the destination's store."""
+    wanted = sorted(set(uids))
+    clone = source.store.clone if source.store is destination.store else None
+    if clone is not None:
+        present = [message.uid for message in source.fetch(wanted, 0) if message.error is None]
+        return present, clone(source.path, present)
+    present, staged = [], []
+    try:
+        for message in source.fetch(wanted, META | BODY):
+            if not isinstance(message.error, NoSuchMessage):
+                staged += destination.store.stage([_arrival(message)])
+                present.append(message.uid)
+    except BaseException:
+        destination.store.discard(staged)
+        raise
+    return present, staged
+
+
+def _arrival(message: Message) -> Arrival:
+    row = message.row
+    if row.error is not None:
+        raise row.error
+    assert row.body is not None
+    return Arrival(row.body, row.meta._replace(saved_date=None))
+
+
+def _append(destination: Folder, staged: list[Staged]) -> list[Outcome]:
+    store = destination.store
+    changes = [Append(destination.path, one, meta=one.meta._replace(flags=one.meta.flags | RECENT)) for one in staged]
+    try:
+        outcomes = store.commit(changes) if changes else []
+    except BaseException:
+        store.discard(staged)
+        raise
+    failed = next((outcome.error for outcome in outcomes if outcome.status == "failed"), None)
+    if failed is not None:
+        done = tuple(uid for outcome in outcomes if outcome.status == "done" for uid in outcome.uids)
+        store.commit([Expunge(destination.path, done)])
+        store.discard(staged)
+        raise failed
+    return outcomes
+
+
+def _uid_map(present: list[int], outcomes: list[Outcome], destination: Folder) -> UidMap:
+    if not outcomes:
+        return UidMap(destination.state().uidvalidity, ())
+    pairs = tuple((uid, outcome.uids[0]) for uid, outcome in zip(present, outcomes, strict=True))
+    return UidMap(outcomes[0].uidvalidity, pairs)
