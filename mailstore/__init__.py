@@ -56,7 +56,22 @@ from mailstore.model.changes import (
     Token,
     Usage,
 )
-from mailstore.model.info import Arrival, Blob, Meta, Row
+from mailstore.model.info import (
+    BODY,
+    CRLF_SIZE,
+    DIGEST,
+    HEADER,
+    INTERNAL_DATE,
+    META,
+    SAVED_DATE,
+    SENDER,
+    SIZE,
+    UIDL,
+    Arrival,
+    Blob,
+    Meta,
+    Row,
+)
 from mailstore.model.names import INBOX, FolderPath
 from mailstore.registry import Detection, default_location, detect, formats, parse_location, register
 from mailstore.spi import Location
@@ -66,7 +81,17 @@ from mailstore.transfer import UidMap
 __version__ = "0.1.0"
 
 __all__ = [
+    "BODY",
+    "CRLF_SIZE",
+    "DIGEST",
+    "HEADER",
     "INBOX",
+    "INTERNAL_DATE",
+    "META",
+    "SAVED_DATE",
+    "SENDER",
+    "SIZE",
+    "UIDL",
     "AmbiguousLocation",
     "Append",
     "Appended",

@@ -12,15 +12,12 @@ from mailstore.errors import NoSuchMessage, UsageError
 from mailstore.message import Message
 from mailstore.model.changes import Append, Delta, Expunge, FlagMode, FolderState, Outcome, SetFlags, Token
 from mailstore.model.flags import DELETED, RECENT, SYSTEM_FLAGS, parse_flags, unite_keywords
-from mailstore.model.info import META, SIZE, Arrival, Blob, Meta, Row, body_size
+from mailstore.model.info import META, SIZE, Arrival, Blob, Meta, Row
 from mailstore.model.names import FolderPath
-from mailstore.transfer import UidMap
+from mailstore.transfer import UidMap, in_batches
 
 if TYPE_CHECKING:
     from mailstore.store import Store
-
-_BATCH_BYTES = 8 << 20
-_BATCH_MESSAGES = 2000
 
 
 class Appended(NamedTuple):
@@ -177,7 +174,7 @@ class Folder:
                 at hand as much as Capabilities.batch says.
         """
         appended: list[Appended] = []
-        for batch in _in_batches(arrivals):
+        for batch in in_batches(arrivals):
             appended += self._append_batch(batch)
         return appended
 
@@ -260,19 +257,6 @@ class Folder:
         if outcome.error is not None:
             raise outcome.error
         return outcome
-
-
-def _in_batches(arrivals: Iterable[Arrival]) -> Iterator[list[Arrival]]:
-    batch: list[Arrival] = []
-    size = 0
-    for arrival in arrivals:
-        batch.append(arrival)
-        size += body_size(arrival.body)
-        if size >= _BATCH_BYTES or len(batch) >= _BATCH_MESSAGES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
 
 
 def _seconds(when: datetime | int | None) -> int | None:

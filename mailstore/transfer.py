@@ -8,16 +8,22 @@ what is durable in the destination. A crash between the two leaves a message in 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailstore.errors import NoSuchMessage
 from mailstore.model.changes import Append, Expunge, Move, Outcome, Staged
 from mailstore.model.flags import RECENT
-from mailstore.model.info import BODY, META, Arrival
+from mailstore.model.info import BODY, META, Arrival, body_size
 
 if TYPE_CHECKING:
     from mailstore.folder import Folder
-    from mailstore.message import Message
+    from mailstore.store import Store
+
+
+_BATCH_BYTES = 8 << 20
+_BATCH_MESSAGES = 2000
 
 
 class UidMap(NamedTuple):
@@ -27,9 +33,23 @@ class UidMap(NamedTuple):
     pairs: tuple[tuple[int, int], ...]
 
 
+def in_batches(arrivals: Iterable[Arrival]) -> Iterator[list[Arrival]]:
+    """Yield ``arrivals`` in order, in lists of some MB."""
+    batch: list[Arrival] = []
+    size = 0
+    for arrival in arrivals:
+        batch.append(arrival)
+        size += body_size(arrival.body)
+        if size >= _BATCH_BYTES or len(batch) >= _BATCH_MESSAGES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
 def copy(source: Folder, uids: tuple[int, ...], destination: Folder) -> UidMap:
     """See Folder.copy."""
-    with source.store.lock, destination.store.lock:
+    with _both(source.store, destination.store):
         present, staged = _stage(source, uids, destination)
         outcomes = _append(destination, staged)
         return _uid_map(present, outcomes, destination)
@@ -38,7 +58,7 @@ def copy(source: Folder, uids: tuple[int, ...], destination: Folder) -> UidMap:
 def move(source: Folder, uids: tuple[int, ...], destination: Folder) -> UidMap:
     """See Folder.move."""
     store = source.store
-    with store.lock, destination.store.lock:
+    with _both(store, destination.store):
         if store is destination.store and "move" in store.capabilities.native and source.path != destination.path:
             outcome = store.commit([Move(source.path, uids, destination.path)])[0]
             if outcome.error is not None:
@@ -52,31 +72,43 @@ def move(source: Folder, uids: tuple[int, ...], destination: Folder) -> UidMap:
         return copied
 
 
+@contextmanager
+def _both(one: Store, other: Store) -> Iterator[None]:
+    """Hold two stores' locks, always in the same order, so that two threads copying crosswise cannot deadlock."""
+    first, second = sorted((one, other), key=id)
+    with first.lock, second.lock:
+        yield
+
+
 def _stage(source: Folder, uids: tuple[int, ...], destination: Folder) -> tuple[list[int], list[Staged]]:
     """Stage what is there of ``uids``, ascending, in the destination's store."""
     wanted = sorted(set(uids))
     clone = source.store.clone if source.store is destination.store else None
     if clone is not None:
-        present = [message.uid for message in source.fetch(wanted, 0) if message.error is None]
-        return present, clone(source.path, present)
-    present, staged = [], []
+        here = [message.uid for message in source.fetch(wanted, 0) if message.error is None]
+        return here, clone(source.path, here)
+    present: list[int] = []
+    staged: list[Staged] = []
     try:
-        for message in source.fetch(wanted, META | BODY):
-            if not isinstance(message.error, NoSuchMessage):
-                staged += destination.store.stage([_arrival(message)])
-                present.append(message.uid)
+        for batch in in_batches(_arrivals(source, wanted, present)):
+            staged += destination.store.stage(batch)
     except BaseException:
         destination.store.discard(staged)
         raise
     return present, staged
 
 
-def _arrival(message: Message) -> Arrival:
-    row = message.row
-    if row.error is not None:
-        raise row.error
-    assert row.body is not None
-    return Arrival(row.body, row.meta._replace(saved_date=None))
+def _arrivals(source: Folder, uids: list[int], present: list[int]) -> Iterator[Arrival]:
+    """Yield what is there of ``uids``, noting their UIDs in ``present``."""
+    for message in source.fetch(uids, META | BODY):
+        row = message.row
+        if isinstance(row.error, NoSuchMessage):
+            continue
+        if row.error is not None:
+            raise row.error
+        assert row.body is not None
+        present.append(row.uid)
+        yield Arrival(row.body, row.meta._replace(saved_date=None))
 
 
 def _append(destination: Folder, staged: list[Staged]) -> list[Outcome]:

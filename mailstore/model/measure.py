@@ -1,0 +1,30 @@
+"""What can be computed from a body alone, piece by piece: digest, sizes, whole bytes."""
+
+from __future__ import annotations
+
+import hashlib
+
+from mailstore.model.info import Body, body_chunks
+
+
+def digest_of(body: Body) -> bytes:
+    """Return the SHA-256 of the exact bytes."""
+    if isinstance(body, bytes):
+        return hashlib.sha256(body).digest()
+    digest = hashlib.sha256()
+    for chunk in body_chunks(body):
+        digest.update(chunk)
+    return digest.digest()
+
+
+def crlf_size_of(body: Body) -> int:
+    """Return the bytes there would be with every bare LF sent as CRLF (IMAP RFC822.SIZE)."""
+    if isinstance(body, bytes):
+        return len(body) + body.count(b"\n") - body.count(b"\r\n")
+    total, last = 0, b""
+    for chunk in body_chunks(body):
+        total += len(chunk) + chunk.count(b"\n") - chunk.count(b"\r\n")
+        if last == b"\r" and chunk[:1] == b"\n":
+            total -= 1
+        last = chunk[-1:]
+    return total
