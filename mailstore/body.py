@@ -3,47 +3,26 @@
 from __future__ import annotations
 
 import io
-import tempfile
 from typing import BinaryIO
 
 from mailstore.model.info import CHUNK, Blob, Body
 
 
-class FileBody:
-    """A Blob over a seekable binary file from its current position to its end. The file stays the caller's."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._start = file.tell()
-        self.size = file.seek(0, io.SEEK_END) - self._start
-
-    def read_at(self, offset: int, size: int) -> bytes:
-        """See Blob.read_at."""
-        self._file.seek(self._start + offset)
-        return self._file.read(min(size, max(0, self.size - offset)))
-
-    def close(self) -> None:
-        """Leave the file to its owner."""
-
-
 def as_body(source: bytes | bytearray | memoryview | BinaryIO | Blob) -> Body:
-    """Return ``source`` as a Body: small ones as bytes, large ones as a Blob, a stream spooled to a temporary file."""
+    """Return ``source`` as a Body: small ones as bytes, large ones as a Blob; a stream is spooled to a temporary file.
+
+    Raises:
+        StorageFull, StorageFailure: the temporary file could not be written.
+    """
     if isinstance(source, (bytes, bytearray, memoryview)):
         return bytes(source)
     if isinstance(source, Blob):
         return source if source.size > CHUNK else source.read_at(0, source.size)
-    start = source.read(CHUNK + 1)
-    if len(start) <= CHUNK:
-        return start
-    if source.seekable():
-        source.seek(-len(start), io.SEEK_CUR)
-        return FileBody(source)
-    spool = tempfile.TemporaryFile(prefix="mailstore-")  # noqa: SIM115 - lives as long as the body
-    spool.write(start)
-    while chunk := source.read(CHUNK):
-        spool.write(chunk)
-    spool.seek(0)
-    return FileBody(spool)
+    from mailstore.system import fs
+    from mailstore.system.spool import spool
+
+    with fs.errors("the temporary directory"):
+        return spool(source)
 
 
 class BlobReader(io.RawIOBase):
