@@ -97,13 +97,7 @@ def parse_location(text: str) -> Location:
 def detect(path: str) -> list[Detection]:
     """Return every reading of what is at ``path``, our formats first; an empty list where there is none."""
     absolute = _absolute(path)
-    found = []
-    for name in formats():
-        form = find_format(name)
-        evidence = form.detect(absolute) if form is not None else None
-        if evidence is not None:
-            found.append(Detection(f"{name}:{absolute}", name, evidence))
-    return found
+    return [reading for name in formats() for reading in _reading(name, absolute)]
 
 
 def open_driver(location: Location, settings: Settings) -> Driver:
@@ -146,7 +140,8 @@ def _bare(text: str) -> Location:
         return default_location(text)
     if not os.path.exists(path):
         raise NoSuchStore(f"{text} is a symbolic link that leads nowhere", path=path)
-    found = detect(text)
+    # third-party formats are searched for, which takes time, only where none of ours knows the path
+    found = [reading for name in _OURS for reading in _reading(name, path)] or detect(text)
     if len(found) == 1:
         return Location(found[0].format, path)
     if found:
@@ -158,6 +153,12 @@ def _bare(text: str) -> Location:
     if os.path.isdir(path) and text.endswith("/") and _is_empty_directory(path):
         return Location("maildir", path)
     raise NotAStore(f"{text} is no mail store that mailstore recognises; name its format, e.g. mbox:{text}", path=path)
+
+
+def _reading(name: str, path: str) -> list[Detection]:
+    form = find_format(name)
+    evidence = form.detect(path) if form is not None else None
+    return [] if evidence is None else [Detection(f"{name}:{path}", name, evidence)]
 
 
 def _is_empty_directory(path: str) -> bool:
