@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import builtins
-import hashlib
 import io
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from mailstore.body import BlobReader, header_block
 from mailstore.errors import MailstoreError
 from mailstore.model.flags import flag_names
-from mailstore.model.info import CHUNK, Body, Row, body_chunks
+from mailstore.model.info import CHUNK, Row
+from mailstore.model.measure import digest_of
 
 if TYPE_CHECKING:
     from mailstore.folder import Folder
@@ -107,10 +108,10 @@ class Message:
         """
         if self.row.digest is not None:
             return self.row.digest
-        digest = hashlib.sha256()
-        for chunk in body_chunks(self._body()):
-            digest.update(chunk)
-        return digest.digest()
+        if self.row.body is not None:
+            return digest_of(self.row.body)
+        with closing(self.folder.open(self.uid)) as blob:
+            return digest_of(blob)
 
     @property
     def guid(self) -> str:
@@ -147,14 +148,8 @@ class Message:
         """Return the header block with the empty line that ends it, without reading the body; errors as for open."""
         if self.row.header is not None:
             return self.row.header
-        blob = self.folder.open(self.uid)
-        try:
+        with closing(self.folder.open(self.uid)) as blob:
             return header_block(blob)
-        finally:
-            blob.close()
-
-    def _body(self) -> Body:
-        return self.row.body if self.row.body is not None else self.folder.open(self.uid)
 
 
 def _date(seconds: int | None) -> datetime | None:

@@ -11,7 +11,6 @@ import os
 import re
 from dataclasses import dataclass
 from importlib import import_module
-from urllib.parse import unquote
 
 from mailstore.errors import AmbiguousLocation, LocationError, NoSuchStore, NotAStore, UsageError
 from mailstore.spi import Driver, Format, Location, Settings
@@ -177,7 +176,7 @@ def _split_options(rest: str, text: str) -> tuple[str, dict[str, str]]:
             name, equals, value = pair.partition("=")
             if not equals:
                 raise LocationError(f"the options of {text!r} are not name=value pairs", location=text)
-            options[name] = unquote(value)
+            options[name] = _unquoted(value)
         rest = rest[: match.start()]
     while (match := _DOVECOT_OPTION.search(rest)) is not None:
         options.setdefault(match[1].lower(), match[2])
@@ -185,6 +184,14 @@ def _split_options(rest: str, text: str) -> tuple[str, dict[str, str]]:
     if options.get("layout", "").lower() == "maildir++":
         options["layout"] = "++"
     return rest, {name: os.path.expanduser(value) for name, value in options.items()}
+
+
+def _unquoted(value: str) -> str:
+    if "%" not in value:
+        return value
+    from urllib.parse import unquote  # late: few locations need it
+
+    return unquote(value)
 
 
 def _absolute(path: str) -> str:

@@ -41,7 +41,7 @@ def fields(block: bytes) -> Iterator[tuple[bytes, bytes]]:
         if name:
             yield name, b" ".join(filter(None, pieces))
         name, colon, value = line.partition(b":")
-        name = name.rstrip(b" \t") if colon and not name[:5] == b"From " else b""
+        name = name.rstrip(b" \t") if colon and name[:5] != b"From " else b""
         pieces = [value.strip()]
     if name:
         yield name, b" ".join(filter(None, pieces))

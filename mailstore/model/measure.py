@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from mailstore.model.info import Body, body_chunks
 
 
 def digest_of(body: Body) -> bytes:
     """Return the SHA-256 of the exact bytes."""
+    import hashlib  # late: a delivery does without
+
     if isinstance(body, bytes):
         return hashlib.sha256(body).digest()
     digest = hashlib.sha256()
