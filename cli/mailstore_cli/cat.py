@@ -1,0 +1,44 @@
+"""``mstore cat``: the exact bytes of messages."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+import click
+
+from mailstore import open_store
+from mailstore_cli import options
+from mailstore_cli.items import choose, read_items
+from mailstore_cli.problems import Problems
+
+_PIECE = 1 << 20
+
+
+@click.command(
+    context_settings=options.CONTEXT,
+    epilog=options.examples(
+        "mstore cat ~/Maildir 12 > message.eml",
+        "mstore cat ~/Maildir -f Sent 3-7",
+        "mstore cat ~/Maildir Sent:3",
+        "mstore ls ~/Maildir | grep Invoice | mstore cat ~/Maildir -",
+        "",
+        "UID is a number, a range (3-7; 3- for all from 3), FOLDER:UID as 'mstore ls' prints it, or - for",
+        "such items on standard input, one a line.",
+    ),
+)
+@options.location
+@options.uids()
+@options.folder
+def cat(location: str, uids: tuple[str, ...], folder: str | None) -> int:
+    """Write the exact bytes of messages to standard output, one after the other. Nothing at LOCATION is changed."""
+    problems = Problems()
+    items = read_items(uids, folder)
+    stdout = sys.stdout.buffer
+    with open_store(location, readonly=True) as store:
+        for found, present in choose(store, items, problems):
+            for uid in present:
+                with found.get(uid, 0).open() as message:
+                    shutil.copyfileobj(message, stdout, _PIECE)
+    stdout.flush()
+    return problems.exit_code

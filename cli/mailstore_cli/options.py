@@ -1,0 +1,113 @@
+"""Arguments and options that commands share, each with its shell completion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+if TYPE_CHECKING:
+    _TextType = click.ParamType[str]
+else:
+    _TextType = click.ParamType  # generic only in newer versions
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class LocationType(_TextType):
+    """A location; the shell completes formats, then files."""
+
+    name = "location"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: D102, ARG002
+        return str(value)
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 -- click's signature
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Offer the formats that fit and leave paths to the shell."""
+        from mailstore import formats
+
+        fitting = [CompletionItem(f"{name}:") for name in formats() if incomplete and f"{name}:".startswith(incomplete)]
+        return fitting or [CompletionItem(incomplete, type="file")]
+
+
+class FolderType(_TextType):
+    """A folder's name; the shell completes from the store named before it."""
+
+    name = "folder"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: D102, ARG002
+        return str(value)
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,  # noqa: ARG002 -- click's signature
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Offer the folders of the store; none where it cannot be opened."""
+        from mailstore import MailstoreError, open_store
+        from mailstore_cli.names import folder_text
+
+        location = ctx.params.get("location") or ctx.params.get("source")
+        if not location:
+            return []
+        try:
+            with open_store(location, readonly=True) as store:
+                names = [folder_text(info.path) for info in store.folders()]
+        except (MailstoreError, OSError):
+            return []
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def examples(*lines: str) -> str:
+    """Return an epilog of examples that click leaves as it is."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def location(command: Command) -> Command:
+    """Add the argument LOCATION."""
+    return click.argument("location", type=LocationType())(command)
+
+
+def folder(command: Command) -> Command:
+    """Add ``-f/--folder`` for the folder that UIDs belong to."""
+    return click.option(
+        "-f",
+        "--folder",
+        "folder",
+        type=FolderType(),
+        metavar="FOLDER",
+        help="The folder; INBOX if not given. Levels are separated by '/'.",
+    )(command)
+
+
+def uids(required: bool = True) -> Callable[[Command], Command]:
+    """Add the arguments that name messages."""
+    return click.argument("uids", nargs=-1, required=required, metavar="UID..." if required else "[UID]...")
+
+
+def json_flag(help_text: str) -> Callable[[Command], Command]:
+    """Add ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help=help_text)
+
+
+def lock_timeout(command: Command) -> Command:
+    """Add ``--lock-timeout``."""
+    return click.option(
+        "--lock-timeout",
+        type=click.FloatRange(min=0),
+        default=60.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long to wait for another program's lock before giving up (exit code 75).",
+    )(command)
