@@ -1,0 +1,464 @@
+"""What the index knows of one folder, and how a scan of the folder is taken in.
+
+The problem. A file format records little: a Maildir no modseqs and no expunged UIDs, an mbox perhaps no UIDs at all;
+and other programs change both at any time. Yet clients ask what changed since a point in time, and a UID, once shown,
+must mean that message for ever.
+
+The solution. The index remembers every message by the driver's stable key with what was last seen of it. A scan
+(``reconcile``) is compared with that: what differs gets a new modseq, what is missing becomes a tombstone, what is
+new gets its recorded UID or the next free one. The format's own record is the authority on UIDs; the index on those
+the format does not record. A modseq is never less than the time in microseconds, so that an index that was lost and
+made anew does not go back; and then it has another epoch, which tells clients that the history is lost.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from operator import itemgetter
+from typing import NamedTuple
+
+from mailstore.model.changes import Token
+from mailstore.system import clock
+
+MOST_TOMBSTONES = 100_000
+"""Older ones are forgotten; a token from before them gets a full listing."""
+
+_UIDVALIDITY_MAX = 0xFFFF_FFFF
+_UID = itemgetter(0)
+
+
+class Entry(NamedTuple):
+    """One message as the index knows it. None: not known."""
+
+    uid: int
+    key: str
+    recorded: bool
+    """The UID stands in the format's own record."""
+    modseq: int
+    flags: int
+    keywords: frozenset[str]
+    internal_date: int | None = None
+    saved_date: int | None = None
+    size: int | None = None
+    crlf_size: int | None = None
+    digest: bytes | None = None
+    extra: str = ""
+    """The driver's own: a file name, offsets."""
+
+
+class Found(NamedTuple):
+    """One message of a scan. None keeps what the index knows already; ``extra`` always replaces it."""
+
+    key: str
+    uid: int
+    """As the format records it; 0: not recorded."""
+    flags: int
+    keywords: frozenset[str]
+    internal_date: int | None = None
+    saved_date: int | None = None
+    size: int | None = None
+    crlf_size: int | None = None
+    digest: bytes | None = None
+    extra: str = ""
+
+
+class Changed(NamedTuple):
+    """What a scan brought."""
+
+    added: tuple[Entry, ...] = ()
+    updated: tuple[Entry, ...] = ()
+    """With other flags or keywords than before."""
+    vanished: tuple[int, ...] = ()
+    anew: bool = False
+    """The UIDVALIDITY changed: all that was known before is void."""
+
+
+class FolderIndex:
+    """The index of one folder, in memory. Not for two threads at once.
+
+    Attributes:
+        epoch: changes when the history was lost.
+        uidvalidity: 0 as long as none was found or given.
+        uidnext: the least UID that may be given next.
+        highest_modseq: 0 before the first message.
+        stamp: the driver's: when it is still valid no scan is needed.
+        entries: by key, in UID order. Change it through the methods only.
+        least_uidvalidity: a new UIDVALIDITY must not be less (a folder of that name was deleted before).
+        forgotten: tombstones up to this modseq are gone.
+    """
+
+    def __init__(self, epoch: str = "", *, least_uidvalidity: int = 1) -> None:
+        self.epoch = epoch or os.urandom(8).hex()
+        self.uidvalidity = 0
+        self.uidnext = 1
+        self.highest_modseq = 0
+        self.stamp = ""
+        self.entries: dict[str, Entry] = {}
+        self.least_uidvalidity = least_uidvalidity
+        self.forgotten = 0
+        self.version = 0
+        """Of the stored record this was loaded from; for the index alone."""
+        self._tombstones: list[tuple[int, int]] = []  # (modseq, uid), ascending
+        self._by_uid: dict[int, Entry] | None = None
+        self.pending = Pending()
+
+    # --- questions
+
+    def find(self, uid: int) -> Entry | None:
+        """Return the entry with ``uid``."""
+        if self._by_uid is None:
+            self._by_uid = {entry.uid: entry for entry in self.entries.values()}
+        return self._by_uid.get(uid)
+
+    def token(self) -> Token:
+        """Return the present point in the folder's history."""
+        return Token(self.epoch, self.uidvalidity, self.highest_modseq)
+
+    def covers(self, token: Token) -> bool:
+        """Tell whether all that changed since ``token`` is known here."""
+        return (
+            token.epoch == self.epoch
+            and token.uidvalidity == self.uidvalidity
+            and self.forgotten <= token.modseq <= self.highest_modseq
+        )
+
+    def changed_since(self, modseq: int) -> list[Entry]:
+        """Return entries that are new or changed since ``modseq``, by UID."""
+        if modseq >= self.highest_modseq:
+            return []
+        return [entry for entry in self.entries.values() if entry.modseq > modseq]
+
+    def vanished_since(self, modseq: int) -> tuple[int, ...]:
+        """Return UIDs that vanished since ``modseq``, ascending."""
+        at = bisect_right(self._tombstones, (modseq, _UIDVALIDITY_MAX + 1))
+        return tuple(sorted({uid for _, uid in self._tombstones[at:]} - self._live_uids(at)))
+
+    @property
+    def tombstones(self) -> list[tuple[int, int]]:
+        """What vanished, as (modseq, uid), ascending."""
+        return list(self._tombstones)
+
+    # --- changes the driver makes itself
+
+    def advance(self) -> int:
+        """Return a new modseq, greater than all before and not less than the time in microseconds."""
+        self.highest_modseq = max(clock.modseq_now(), self.highest_modseq + 1)
+        self.pending.header = True
+        return self.highest_modseq
+
+    def number(self) -> int:
+        """Return the folder's UIDVALIDITY, giving it one where it has none."""
+        if self.uidvalidity == 0:
+            self.uidvalidity = min(max(clock.now(), self.least_uidvalidity), _UIDVALIDITY_MAX)
+            self.pending.header = True
+        return self.uidvalidity
+
+    def put(self, entry: Entry) -> None:
+        """Take in a message that the driver stored or changed; its modseq is from ``advance``."""
+        before = self.entries.get(entry.key)
+        in_order = before.uid == entry.uid if before else not self.entries or entry.uid >= self.uidnext
+        if before is not None and before.uid != entry.uid:
+            self._forget(before)
+        self.entries[entry.key] = entry
+        self.pending.put(entry)
+        if not in_order:
+            self.entries = _sorted(self.entries.values())
+        if self._by_uid is not None:
+            self._by_uid[entry.uid] = entry
+        self.uidnext = max(self.uidnext, entry.uid + 1)
+        self.highest_modseq = max(self.highest_modseq, entry.modseq)
+
+    def drop(self, keys: Iterable[str], modseq: int) -> tuple[int, ...]:
+        """Take in that messages were expunged at ``modseq`` (from ``advance``); returns their UIDs, ascending."""
+        gone = [entry for key in keys if (entry := self.entries.pop(key, None)) is not None]
+        for entry in gone:
+            self._forget(entry)
+        uids = tuple(sorted(entry.uid for entry in gone))
+        self._bury(uids, modseq)
+        return uids
+
+    def adopt(self, uidvalidity: int, uidnext: int, highest_modseq: int) -> bool:
+        """Take over another store's numbering (SetState): raises only. False, and nothing done, where UIDs were shown.
+
+        With the folder's own UIDVALIDITY the counters are raised at any time.
+        """
+        if uidvalidity != self.uidvalidity:
+            if self.entries or self._tombstones or self.uidnext > 1:
+                return False
+            self.uidvalidity = uidvalidity
+        self.uidnext = max(self.uidnext, uidnext)
+        self.highest_modseq = max(self.highest_modseq, highest_modseq)
+        self.pending.header = True
+        return True
+
+    def start_anew(self, uidvalidity: int) -> None:
+        """Forget all: the folder is another one now, with ``uidvalidity`` (0: to be given)."""
+        self.least_uidvalidity = max(self.least_uidvalidity, self.uidvalidity + 1)
+        self.uidvalidity = uidvalidity
+        self.uidnext = 1
+        self.entries = {}
+        self._by_uid = None
+        self._tombstones = []
+        self.forgotten = 0
+        self.pending.reset()
+
+    # --- scans
+
+    def reconcile(
+        self, found: Sequence[Found], *, uidvalidity: int, uidnext: int, stamp: str, complete: bool = True
+    ) -> Changed:
+        """Take a scan of the folder in.
+
+        Args:
+            found: the messages, in the order in which new ones get their UIDs; keys are unique.
+            uidvalidity: as the format records it; 0: it records none, and the folder keeps or gets its own.
+            uidnext: as the format records it; 0: not recorded.
+            stamp: the driver's proof that a later scan would find the same.
+            complete: every message there is; else what is not in ``found`` stays.
+
+        A recorded UID is taken as it is; where two messages claim one, the first has it. All others keep the UID they
+        had, and new ones get the next free UID in order. May be called twice: the second time nothing changed.
+
+        Raises:
+            ValueError: two of ``found`` have one key.
+        """
+        anew = uidvalidity not in (0, self.uidvalidity)
+        if anew:
+            anew = self.uidvalidity != 0 and bool(self.entries or self._tombstones or self.uidnext > 1)
+            if self.uidvalidity != 0:
+                self.start_anew(uidvalidity)
+            self.uidvalidity = uidvalidity
+            self.pending.header = True
+        self.number()
+        if stamp != self.stamp or uidnext > self.uidnext:
+            self.stamp = stamp
+            self.uidnext = max(self.uidnext, uidnext)
+            self.pending.header = True
+        with _no_garbage_collection():
+            if not self.entries:
+                return Changed(added=self._fill(found), anew=anew)
+            return self._merge(found, complete)._replace(anew=anew)
+
+    def _fill(self, found: Sequence[Found]) -> tuple[Entry, ...]:
+        """Take the first scan in: no comparing, one modseq."""
+        if not found:
+            return ()
+        modseq = self.advance()
+        uids = [one[1] for one in found]
+        make = tuple.__new__
+        if uids[0] > 0 and all(a < b for a, b in pairwise(uids)):
+            self.entries = {one[0]: make(Entry, (one[1], one[0], True, modseq, *one[2:])) for one in found}
+        elif not any(uids):
+            numbered = enumerate(found, self.uidnext)
+            self.entries = {one[0]: make(Entry, (uid, one[0], False, modseq, *one[2:])) for uid, one in numbered}
+        else:
+            given = self._give_uids(found)
+            self.entries = _sorted(
+                make(Entry, (uid, one[0], uid == one[1], modseq, *one[2:]))
+                for uid, one in zip(given, found, strict=True)
+            )
+        added = tuple(self.entries.values())
+        if len(added) != len(found):
+            raise ValueError("two messages of one scan have the same key")
+        self.uidnext = max(self.uidnext, added[-1][0] + 1)
+        self._by_uid = None
+        self.pending.put_all(added)
+        return added
+
+    def _merge(self, found: Sequence[Found], complete: bool) -> Changed:
+        """Compare a scan with what is known."""
+        known = self.entries.get
+        differing = [
+            one
+            for one in found
+            if (entry := known(one[0])) is None or one[1] != (entry[0] if entry[2] else 0) or entry[4:] != one[2:]
+        ]
+        if not differing and len(found) == len(self.entries):
+            return Changed()
+        keys = {one[0] for one in found}
+        if len(keys) != len(found):
+            raise ValueError("two messages of one scan have the same key")
+        missing = [key for key in self.entries if key not in keys] if complete else []
+        if not differing and not missing:
+            return Changed()
+        modseqs = _OneModseq(self)
+        vanished = list(self.drop(missing, modseqs.get())) if missing else []
+        given = self._give_uids(differing)
+        added, updated, reordered = [], [], False
+        for uid, one in zip(given, differing, strict=True):
+            before = known(one[0])
+            entry = _merged(before, one, uid, modseqs)
+            if entry == before:
+                continue
+            if before is None or before.uid != uid:
+                if before is not None:
+                    vanished.append(before.uid)
+                    self._forget(before)
+                    self._bury((before.uid,), modseqs.get())
+                reordered = reordered or uid < self.uidnext
+                self.uidnext = max(self.uidnext, uid + 1)
+                added.append(entry)
+                self.entries.pop(entry.key, None)
+            elif entry.modseq != before.modseq:
+                updated.append(entry)
+            self.entries[entry.key] = entry
+            self.pending.put(entry)
+        self._by_uid = None
+        if reordered or any(a.uid > b.uid for a, b in pairwise(added)):
+            self.entries = _sorted(self.entries.values())
+        return Changed(tuple(sorted(added)), tuple(sorted(updated)), tuple(sorted(vanished)))
+
+    def _give_uids(self, found: Sequence[Found]) -> list[int]:
+        """Return the UID of each: recorded, else the one it had, else the next free one in order."""
+        own = {one.key for one in found}
+        taken = {entry.uid for key, entry in self.entries.items() if key not in own}
+        given = []
+        for one in found:
+            uid = one.uid if one.uid not in taken else 0
+            given.append(uid)
+            taken.add(uid)
+        for at, one in enumerate(found):
+            before = self.entries.get(one.key)
+            if not given[at] and before is not None and before.uid not in taken:
+                given[at] = before.uid
+                taken.add(before.uid)
+        following = max(self.uidnext, max(taken, default=0) + 1)
+        for at, uid in enumerate(given):
+            if not uid:
+                given[at] = following
+                following += 1
+        return given
+
+    # --- parts
+
+    def _live_uids(self, at: int) -> set[int]:
+        """UIDs among the tombstones from ``at`` on that are in use (again: a file that had only been renamed)."""
+        return {uid for _, uid in self._tombstones[at:] if self.find(uid) is not None}
+
+    def _forget(self, entry: Entry) -> None:
+        self.pending.drop(entry)
+        if self._by_uid is not None:
+            self._by_uid.pop(entry.uid, None)
+
+    def _bury(self, uids: Iterable[int], modseq: int) -> None:
+        buried = [(modseq, uid) for uid in uids]
+        self._tombstones += buried
+        self.pending.bury(buried)
+        excess = len(self._tombstones) - MOST_TOMBSTONES
+        if excess > 0:
+            self.forgotten = self._tombstones[excess - 1][0]
+            del self._tombstones[: bisect_right(self._tombstones, (self.forgotten, _UIDVALIDITY_MAX + 1))]
+
+    def restore(self, entries: dict[str, Entry], tombstones: list[tuple[int, int]]) -> None:
+        """Put what was stored in place; for the index alone."""
+        self.entries = entries
+        self._tombstones = tombstones
+
+
+class Pending:
+    """What a FolderIndex changed since it was loaded or stored.
+
+    Attributes:
+        all: the whole folder is to be written.
+        header: the counters changed; always true when anything else did.
+        changed: entries to be written, by UID.
+        gone: UIDs to be removed.
+        buried: new tombstones.
+    """
+
+    __slots__ = ("all", "buried", "changed", "gone", "header")
+
+    def __init__(self) -> None:
+        self.all = True
+        self.header = True
+        self.changed: dict[int, Entry] = {}
+        self.gone: set[int] = set()
+        self.buried: list[tuple[int, int]] = []
+
+    def __bool__(self) -> bool:
+        return self.header
+
+    def put(self, entry: Entry) -> None:
+        """Note a new or changed entry."""
+        if not self.all:
+            self.changed[entry.uid] = entry
+        self.header = True
+
+    def put_all(self, entries: Iterable[Entry]) -> None:
+        """Note many."""
+        if not self.all:
+            self.changed.update((entry.uid, entry) for entry in entries)
+        self.header = True
+
+    def drop(self, entry: Entry) -> None:
+        """Note that an entry is gone."""
+        if not self.all:
+            self.gone.add(entry.uid)
+            if self.changed.get(entry.uid, entry).key == entry.key:
+                self.changed.pop(entry.uid, None)
+        self.header = True
+
+    def bury(self, tombstones: list[tuple[int, int]]) -> None:
+        """Note new tombstones."""
+        if not self.all:
+            self.buried += tombstones
+        self.header = True
+
+    def reset(self) -> None:
+        """Note that everything is to be written anew."""
+        self.clear()
+        self.all = self.header = True
+
+    def clear(self) -> None:
+        """Note that everything was written."""
+        self.all = self.header = False
+        self.changed.clear()
+        self.gone.clear()
+        self.buried.clear()
+
+
+class _OneModseq:
+    """The modseq of one scan: made when it is first needed."""
+
+    __slots__ = ("_folder", "_modseq")
+
+    def __init__(self, folder: FolderIndex) -> None:
+        self._folder = folder
+        self._modseq = 0
+
+    def get(self) -> int:
+        if not self._modseq:
+            self._modseq = self._folder.advance()
+        return self._modseq
+
+
+def _merged(before: Entry | None, one: Found, uid: int, modseqs: _OneModseq) -> Entry:
+    """Return the entry for what was found, with what is known already where the scan did not look."""
+    recorded = uid == one.uid
+    if before is None:
+        return Entry(uid, one.key, recorded, modseqs.get(), *one[2:])
+    same = before.uid == uid and before.flags == one.flags and before.keywords == one.keywords
+    facts = [old if new is None else new for old, new in zip(before[6:], one[4:], strict=True)]
+    modseq = before.modseq if same else modseqs.get()
+    return Entry._make((uid, one.key, recorded, modseq, one.flags, one.keywords, *facts))
+
+
+def _sorted(entries: Iterable[Entry]) -> dict[str, Entry]:
+    return {entry.key: entry for entry in sorted(entries, key=_UID)}
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """A hundred thousand new tuples would set off the collector again and again: half of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

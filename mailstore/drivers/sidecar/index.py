@@ -1,0 +1,111 @@
+"""An index of many folders: in memory, or in one SQLite file.
+
+The problem. Several processes use one index at a time, and each holds its own copy of a folder. Were the second to
+write over what the first wrote, one UID would mean two messages. An index file can be damaged, or be something else
+altogether, or its disk can be full: none of that may keep anybody from reading mail.
+
+The solution. Every folder's record has a version; ``store`` compares it under SQLite's write lock and refuses when
+another process was quicker: load again, reconcile again. Transactions are synced in full, since a UID that was shown
+must not be given twice after a power cut. A damaged index is dropped and made anew with another epoch; where writing
+fails the index goes on in memory. Both are told in ``trouble``, never as an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from mailstore.drivers.sidecar.folder import FolderIndex
+
+
+class Index(Protocol):
+    """The index of a store's folders. Folders are named by the driver: their on-disk name."""
+
+    @property
+    def persistent(self) -> bool:
+        """Whether what is stored is there at the next opening."""
+        ...
+
+    @property
+    def trouble(self) -> str:
+        """What went wrong with the index, for a report: '' or 'the index ... was damaged; it is made anew'."""
+        ...
+
+    def load(self, folder: str) -> FolderIndex:
+        """Return what is known of ``folder``; a fresh FolderIndex where that is nothing."""
+        ...
+
+    def current(self, folder: str, known: FolderIndex) -> bool:
+        """Tell whether ``known`` is still what is stored (a few microseconds): no need to load it again."""
+        ...
+
+    def store(self, folder: str, known: FolderIndex) -> bool:
+        """Write what changed in ``known`` since it was loaded, all or nothing; nothing where nothing changed.
+
+        False: another process stored this folder meanwhile and nothing was written; load it and reconcile again.
+
+        Raises:
+            StoreBusy: another process held the index for the whole lock timeout.
+        """
+        ...
+
+    def rename(self, old: str, new: str) -> None:
+        """Carry what is known of ``old`` over to ``new`` (which is forgotten); may be called twice."""
+        ...
+
+    def remove(self, folder: str) -> None:
+        """Forget a folder; a new one of that name will get a greater UIDVALIDITY. May be called twice."""
+        ...
+
+    def close(self) -> None:
+        """Release the file; may be called twice."""
+        ...
+
+
+class MemoryIndex:
+    """An index that ends with the process."""
+
+    persistent = False
+
+    def __init__(self, trouble: str = "") -> None:
+        self.trouble = trouble
+        self._folders: dict[str, FolderIndex] = {}
+        self._least_uidvalidity = 1
+
+    def load(self, folder: str) -> FolderIndex:
+        """Return the folder's index, always the same object."""
+        return self._folders.setdefault(folder, FolderIndex(least_uidvalidity=self._least_uidvalidity))
+
+    def current(self, folder: str, known: FolderIndex) -> bool:
+        """Tell whether ``known`` is the folder's index."""
+        return self._folders.get(folder) is known
+
+    def store(self, folder: str, known: FolderIndex) -> bool:
+        """Keep ``known``."""
+        known.pending.clear()
+        self._folders[folder] = known
+        return True
+
+    def rename(self, old: str, new: str) -> None:
+        """Carry the index of ``old`` over to ``new``."""
+        if old in self._folders:
+            self.remove(new)
+            self._folders[new] = self._folders.pop(old)
+
+    def remove(self, folder: str) -> None:
+        """Forget a folder."""
+        gone = self._folders.pop(folder, None)
+        if gone is not None:
+            self._least_uidvalidity = max(self._least_uidvalidity, gone.uidvalidity + 1)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def update(index: Index, folder: str, scan: Callable[[FolderIndex], object]) -> FolderIndex:
+    """Load ``folder``, let ``scan`` reconcile it, store it; again until no other process came in between."""
+    while True:
+        known = index.load(folder)
+        scan(known)
+        if index.store(folder, known):
+            return known
