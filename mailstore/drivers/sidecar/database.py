@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mailstore.drivers.sidecar.folder import Entry, FolderIndex
+from mailstore.drivers.sidecar.blocks import SPAN, Block, pack, unpack
+from mailstore.drivers.sidecar.folder import Entry, FolderIndex, no_garbage_collection
 from mailstore.drivers.sidecar.index import MemoryIndex
 from mailstore.errors import StoreBusy, StoreError
-from mailstore.model.flags import NO_KEYWORDS
 from mailstore.system import fs, locks
 
 if TYPE_CHECKING:
@@ -27,22 +27,19 @@ insert into store values(1);
 create table folder(
   id integer primary key, name blob not null unique, version integer not null, epoch text not null,
   uidvalidity integer not null, uidnext integer not null, highest_modseq integer not null,
-  forgotten integer not null, stamp blob not null, odd integer not null);
-create table entry(
-  folder integer not null, uid integer not null, key blob not null, recorded integer not null,
-  modseq integer not null, flags integer not null, keywords text not null, internal_date integer, saved_date integer,
-  size integer, crlf_size integer, digest blob, extra blob not null, primary key(folder, uid)) without rowid;
+  forgotten integer not null, stamp blob not null);
+create table block(
+  folder integer not null, number integer not null, uids blob not null, keys blob not null, recorded blob not null,
+  modseqs blob not null, flags blob not null, keywords blob, internal_dates blob, saved_dates blob, sizes blob,
+  crlf_sizes blob, digests blob, extras blob, primary key(folder, number)) without rowid;
 create table tombstone(
   folder integer not null, modseq integer not null, uid integer not null,
   primary key(folder, modseq, uid)) without rowid;
 """
-_ENTRIES = (
-    "select uid, key, recorded, modseq, flags, keywords, internal_date, saved_date, size, crlf_size, digest, extra"
-    " from entry where folder=? order by uid"
+_BLOCKS = (
+    "select uids, keys, recorded, modseqs, flags, keywords, internal_dates, saved_dates, sizes, crlf_sizes, digests,"
+    " extras from block where folder=? order by number"
 )
-_Row = tuple[Any, ...]
-"""What SQLite gives back: its types are not ours to prove."""
-
 _Result = TypeVar("_Result")
 
 _opening = threading.Lock()
@@ -68,34 +65,6 @@ def _text(value: str) -> str | bytes:
 
 def _name(value: str | bytes) -> str:
     return value if isinstance(value, str) else os.fsdecode(value)
-
-
-def _row(folder: int, entry: Entry) -> _Row:
-    keywords = " ".join(sorted(entry.keywords)) if entry.keywords else ""
-    return (folder, *entry[:5], keywords, *entry[6:])
-
-
-def _odd_row(folder: int, entry: Entry) -> _Row:
-    row = _row(folder, entry)
-    return (*row[:2], _text(entry.key), *row[3:-1], _text(entry.extra))
-
-
-class _Keywords(dict[str, frozenset[str]]):
-    """Sets by their stored text; a folder has few."""
-
-    def __missing__(self, text: str) -> frozenset[str]:
-        self[text] = value = frozenset(text.split(" ")) if text else NO_KEYWORDS
-        return value
-
-
-def _entries(rows: Iterable[_Row], odd: bool) -> dict[str, Entry]:
-    keywords = _Keywords()
-    make = tuple.__new__
-    if odd:
-        rows = [(row[0], _name(row[1]), *row[2:11], _name(row[11])) for row in rows]
-    return {
-        row[1]: make(Entry, (row[0], row[1], row[2] != 0, row[3], row[4], keywords[row[5]], *row[6:])) for row in rows
-    }
 
 
 def open_database(path: str, *, readonly: bool, timeout: float) -> apsw.Connection:
@@ -177,21 +146,24 @@ def load(connection: apsw.Connection, folder: str) -> FolderIndex:
     with _Transaction(connection, "deferred"):
         least = connection.execute("select least_uidvalidity from store").get
         header = connection.execute(
-            "select id, version, epoch, uidvalidity, uidnext, highest_modseq, forgotten, stamp, odd"
+            "select id, version, epoch, uidvalidity, uidnext, highest_modseq, forgotten, stamp"
             " from folder where name=?",
             (_text(folder),),
         ).fetchone()
         if header is None:
             return FolderIndex(least_uidvalidity=least)
-        number, version, epoch, uidvalidity, uidnext, modseq, forgotten, stamp, odd = header
+        number, version, epoch, uidvalidity, uidnext, modseq, forgotten, stamp = header
         known = FolderIndex(epoch, least_uidvalidity=least)
         known.uidvalidity, known.uidnext, known.highest_modseq = uidvalidity, uidnext, modseq
         known.forgotten, known.stamp, known.version = forgotten, _name(stamp), version
-        rows = connection.execute(_ENTRIES, (number,))
         tombstones = connection.execute(
             "select modseq, uid from tombstone where folder=? order by modseq, uid", (number,)
         )
-        known.restore(_entries(rows, bool(odd)), list(tombstones))
+        with no_garbage_collection():
+            entries: dict[str, Entry] = {}
+            for row in connection.execute(_BLOCKS, (number,)):
+                entries.update(unpack(Block(*row)))
+            known.restore(entries, list(tombstones))
         return known
 
 
@@ -200,27 +172,26 @@ def save(connection: apsw.Connection, folder: str, known: FolderIndex) -> int | 
     name = _text(folder)
     pending = known.pending
     with _Transaction(connection, "immediate"):
-        stored = connection.execute("select id, version, epoch, odd from folder where name=?", (name,)).fetchone()
+        stored = connection.execute("select id, version, epoch from folder where name=?", (name,)).fetchone()
         if stored is None:
             if known.version:
                 return None
-            number, odd = _new_folder(connection, name, known), False
+            number = _new_folder(connection, name, known)
         else:
-            number, version, epoch, odd = stored
+            number, version, epoch = stored
             if (version, epoch) != (known.version, known.epoch):
                 return None
         if pending.all:
-            connection.execute("delete from entry where folder=?", (number,))
+            connection.execute("delete from block where folder=?", (number,))
             connection.execute("delete from tombstone where folder=?", (number,))
-        odd = _write_entries(connection, number, known, bool(odd))
+        _write_entries(connection, number, known)
         tombstones = known.tombstones if pending.all else pending.buried
         connection.executemany(
             "insert or ignore into tombstone values(?,?,?)", ((number, modseq, uid) for modseq, uid in tombstones)
         )
         connection.execute("delete from tombstone where folder=? and modseq<=?", (number, known.forgotten))
         connection.execute(
-            "update folder set version=?, uidvalidity=?, uidnext=?, highest_modseq=?, forgotten=?, stamp=?, odd=?"
-            " where id=?",
+            "update folder set version=?, uidvalidity=?, uidnext=?, highest_modseq=?, forgotten=?, stamp=? where id=?",
             (
                 known.version + 1,
                 known.uidvalidity,
@@ -228,7 +199,6 @@ def save(connection: apsw.Connection, folder: str, known: FolderIndex) -> int | 
                 known.highest_modseq,
                 known.forgotten,
                 _text(known.stamp),
-                odd,
                 number,
             ),
         )
@@ -237,30 +207,30 @@ def save(connection: apsw.Connection, folder: str, known: FolderIndex) -> int | 
 
 def _new_folder(connection: apsw.Connection, name: str | bytes, known: FolderIndex) -> int:
     connection.execute(
-        "insert into folder(name, version, epoch, uidvalidity, uidnext, highest_modseq, forgotten, stamp, odd)"
-        " values(?, 0, ?, 0, 1, 0, 0, '', 0)",
+        "insert into folder(name, version, epoch, uidvalidity, uidnext, highest_modseq, forgotten, stamp)"
+        " values(?, 0, ?, 0, 1, 0, 0, '')",
         (name, known.epoch),
     )
     return connection.last_insert_rowid()
 
 
-def _write_entries(connection: apsw.Connection, number: int, known: FolderIndex, odd: bool) -> bool:
-    """Bring the stored entries up to date; returns whether any name among them is no Unicode."""
+def _write_entries(connection: apsw.Connection, folder: int, known: FolderIndex) -> None:
+    """Write the blocks in which something changed."""
     pending = known.pending
-    connection.executemany("delete from entry where folder=? and uid=?", ((number, uid) for uid in pending.gone))
-    entries = list((known.entries if pending.all else pending.changed).values())
-    statement = "insert or replace into entry values(?,?,?,?,?,?,?,?,?,?,?,?,?)"
-    if not odd:
-        connection.execute("savepoint plain")
-        try:
-            connection.executemany(statement, (_row(number, entry) for entry in entries))
-        except UnicodeEncodeError:
-            odd = True
-            connection.execute("rollback to plain")
-        connection.execute("release plain")
-    if odd:
-        connection.executemany(statement, (_odd_row(number, entry) for entry in entries))
-    return odd
+    wanted = None if pending.all else {uid // SPAN for uid in pending.changed} | {uid // SPAN for uid in pending.gone}
+    blocks: dict[int, list[Entry]] = {}
+    for entry in known.entries.values():
+        number = entry[0] // SPAN
+        if wanted is None or number in wanted:
+            blocks.setdefault(number, []).append(entry)
+    connection.executemany(
+        "delete from block where folder=? and number=?",
+        ((folder, number) for number in (wanted or set()) - set(blocks)),
+    )
+    connection.executemany(
+        "insert or replace into block values(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        ((folder, number, *pack(entries)) for number, entries in blocks.items()),
+    )
 
 
 def rename(connection: apsw.Connection, old: str, new: str) -> None:
@@ -284,7 +254,7 @@ def _delete(connection: apsw.Connection, folder: str) -> None:
         return
     number, uidvalidity = found
     connection.execute("update store set least_uidvalidity=max(least_uidvalidity, ?)", (uidvalidity + 1,))
-    connection.execute("delete from entry where folder=?", (number,))
+    connection.execute("delete from block where folder=?", (number,))
     connection.execute("delete from tombstone where folder=?", (number,))
     connection.execute("delete from folder where id=?", (number,))
 

@@ -239,7 +239,7 @@ class FolderIndex:
             self.stamp = stamp
             self.uidnext = max(self.uidnext, uidnext)
             self.pending.header = True
-        with _no_garbage_collection():
+        with no_garbage_collection():
             if not self.entries:
                 return Changed(added=self._fill(found), anew=anew)
             return self._merge(found, complete)._replace(anew=anew)
@@ -358,6 +358,7 @@ class FolderIndex:
         """Put what was stored in place; for the index alone."""
         self.entries = entries
         self._tombstones = tombstones
+        self.pending.clear()
 
 
 class Pending:
@@ -453,7 +454,7 @@ def _sorted(entries: Iterable[Entry]) -> dict[str, Entry]:
 
 
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
+def no_garbage_collection() -> Iterator[None]:
     """A hundred thousand new tuples would set off the collector again and again: half of the time."""
     enabled = gc.isenabled()
     gc.disable()
