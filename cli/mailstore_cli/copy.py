@@ -123,9 +123,11 @@ def _transfer(
 def same_store(source: str, dest: str) -> bool:
     """Tell whether both name one store, by whatever path: opened twice, it would wait for its own lock."""
     one, other = parse_location(source), parse_location(dest)
-    if one.format == "memory":
+    if one.format != other.format:
         return False
-    return one.format == other.format and os.path.realpath(one.path) == os.path.realpath(other.path)
+    if os.path.isabs(one.path):
+        return os.path.realpath(one.path) == os.path.realpath(other.path)
+    return bool(one.path) and one.path == other.path
 
 
 def _destination(store: Store, path: FolderPath, create: bool) -> Folder:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mailstore import SIZE, Folder, FolderInfo, MailstoreError, Scope, Store, open_store
+from mailstore import SIZE, Folder, FolderInfo, FolderPath, MailstoreError, Scope, Store, open_store
 from mailstore_cli import options
 from mailstore_cli.names import folder_text, safe
 from mailstore_cli.problems import Problems
@@ -63,7 +63,6 @@ def _folder(store: Store, found: FolderInfo, problems: Problems) -> dict[str, An
         "uidvalidity": None,
         "uidnext": None,
         "highestmodseq": None,
-        "shown": folder_text(found.path),
     }
     if not found.selectable:
         return entry
@@ -115,4 +114,4 @@ def _line(entry: dict[str, Any]) -> list[str]:
         "unreadable" if "error" in entry else "",
     ]
     cells = ["-" if entry[name] is None else str(entry[name]) for name in numbers]
-    return [entry["shown"], *cells, " ".join(note for note in notes if note)]
+    return [folder_text(FolderPath.parse(entry["folder"])), *cells, " ".join(note for note in notes if note)]
