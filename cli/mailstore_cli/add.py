@@ -23,11 +23,12 @@ _PIECE = 1 << 20
 
 
 @click.command(
+    short_help="Add messages from files or a pipe.",
     context_settings=options.CONTEXT,
     epilog=options.examples(
         "mstore add ~/Maildir < message.eml",
         "mstore add ~/Maildir -f Archive --create --flag seen --date header *.eml",
-        "mstore add mail.db --sender joe@example.org --date 2026-11-22T13:00:00+01:00 message.eml",
+        "mstore add mail.db --sender joe@example.org --date 2026-11-22 message.eml",
         "mstore cat ~/Maildir 12 | mstore add mail.db",
     ),
 )

@@ -16,15 +16,14 @@ _PIECE = 1 << 20
 
 
 @click.command(
+    short_help="Write the exact bytes of messages.",
     context_settings=options.CONTEXT,
     epilog=options.examples(
         "mstore cat ~/Maildir 12 > message.eml",
         "mstore cat ~/Maildir -f Sent 3-7",
         "mstore cat ~/Maildir Sent:3",
         "mstore ls ~/Maildir | grep Invoice | mstore cat ~/Maildir -",
-        "",
-        "UID is a number, a range (3-7; 3- for all from 3), FOLDER:UID as 'mstore ls' prints it, or - for",
-        "such items on standard input, one a line.",
+        notes=(options.UID_NOTE,),
     ),
 )
 @options.location

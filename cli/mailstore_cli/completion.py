@@ -9,12 +9,13 @@ from mailstore_cli.options import CONTEXT, examples
 
 
 @click.command(
+    short_help="Print the completion script of a shell.",
     context_settings=CONTEXT,
     epilog=examples(
         "mstore completion bash > ~/.local/share/bash-completion/completions/mstore",
-        "mstore completion zsh  > ~/.zfunc/_mstore        with ~/.zfunc in fpath",
+        "mstore completion zsh > ~/.zfunc/_mstore      (with ~/.zfunc in fpath)",
         "mstore completion fish > ~/.config/fish/completions/mstore.fish",
-        'eval "$(mstore completion bash)"                 for this shell only',
+        'eval "$(mstore completion bash)"              (for this shell only)',
     ),
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))

@@ -17,10 +17,12 @@ from mailstore_cli.render import out, out_json
 
 Transfer = Callable[[Folder, tuple[int, ...], Folder], UidMap]
 
-_NOTE = (
-    "",
-    "DEST may be SOURCE itself. Without --to each message goes to the folder of the same name. The lines printed",
-    "name the messages where they are now, in the order of the UIDs they had.",
+_NOTES = (
+    options.UID_NOTE,
+    (
+        "DEST may be SOURCE itself. Without --to each message goes to the folder of the same name. The lines "
+        "printed name the messages where they are now, in the order of the UIDs they had."
+    ),
 )
 
 
@@ -40,12 +42,13 @@ def _arguments(command: options.Command) -> options.Command:
 
 
 @click.command(
+    short_help="Copy messages to another folder or store.",
     context_settings=options.CONTEXT,
     epilog=options.examples(
         "mstore copy ~/Maildir ~/Maildir 12 -t Archive/2026 --create",
-        "mstore copy mbox:/var/mail/joe sqlite:joe.db 1- --create       all of INBOX",
-        "mstore ls ~/Maildir | grep Invoice | mstore copy ~/Maildir invoices.db -t Invoices -",
-        *_NOTE,
+        "mstore copy mbox:/var/mail/joe sqlite:joe.db 1- --create",
+        "mstore ls ~/Maildir | grep Invoice | mstore copy ~/Maildir inv.db -",
+        notes=_NOTES,
     ),
 )
 @_arguments
@@ -64,13 +67,13 @@ def copy(
 
 
 @click.command(
+    short_help="Move messages to another folder or store.",
     context_settings=options.CONTEXT,
     epilog=options.examples(
         "mstore move ~/Maildir ~/Maildir 12 -t Trash",
-        "mstore move mbox:/var/mail/joe maildir:~/Maildir 1-            empty the spool into a Maildir",
+        "mstore move mbox:/var/mail/joe maildir:~/Maildir 1-",
         "mstore ls ~/Maildir | grep SPAM | mstore move ~/Maildir ~/Maildir -t Junk -",
-        *_NOTE,
-        "Messages are durable at DEST before they go from SOURCE: a crash doubles, it never loses.",
+        notes=(*_NOTES, "Messages are durable at DEST before they go from SOURCE: a crash may double, it never loses."),
     ),
 )
 @_arguments

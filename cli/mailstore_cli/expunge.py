@@ -13,12 +13,14 @@ from mailstore_cli.render import out
 
 
 @click.command(
+    short_help="Remove messages for good.",
     context_settings=options.CONTEXT,
     epilog=options.examples(
-        "mstore expunge ~/Maildir                   all that is marked deleted in INBOX",
-        "mstore expunge ~/Maildir -f Trash 3-7      those of 3 to 7 that are marked deleted",
-        "mstore expunge ~/Maildir --force 12        message 12, marked or not",
+        "mstore expunge ~/Maildir",
+        "mstore expunge ~/Maildir -f Trash 3-7",
+        "mstore expunge ~/Maildir --force 12",
         "mstore ls ~/Maildir | grep SPAM | mstore expunge ~/Maildir --force -",
+        notes=(options.UID_NOTE,),
     ),
 )
 @options.location

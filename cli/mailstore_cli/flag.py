@@ -20,15 +20,20 @@ def flag_name(text: str) -> str:
 
 
 @click.command(
+    short_help="Set and clear flags and keywords.",
     context_settings=options.CONTEXT,
     epilog=options.examples(
         "mstore flag ~/Maildir 12 -a seen",
         "mstore flag ~/Maildir 3-7 -f Lists -a '$Junk' -r flagged",
-        "mstore flag ~/Maildir 12 --set seen --set answered   exactly these",
-        "mstore ls ~/Maildir | grep -i newsletter | mstore flag ~/Maildir -a deleted -",
-        "",
-        "FLAG is seen, answered, flagged, draft or deleted (with or without the backslash of IMAP), or a keyword",
-        "such as $Forwarded, $Junk or one of your own.",
+        "mstore flag ~/Maildir 12 --set seen --set answered",
+        "mstore ls ~/Maildir | grep -i sale | mstore flag ~/Maildir -a deleted -",
+        notes=(
+            options.UID_NOTE,
+            (
+                "FLAG is seen, answered, flagged, draft or deleted (with or without the backslash of IMAP), or a "
+                "keyword such as $Forwarded, $Junk or one of your own."
+            ),
+        ),
     ),
 )
 @options.location

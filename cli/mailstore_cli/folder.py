@@ -14,12 +14,15 @@ from mailstore_cli.render import out, out_json
     context_settings=options.CONTEXT,
     epilog=options.examples(
         "mstore folder list ~/Maildir",
-        "mstore folder create maildir:~/Maildir             a new Maildir, as maildirmake makes it",
+        "mstore folder create maildir:~/Maildir",
         "mstore folder create ~/Maildir Archive/2026 --subscribe",
-        "mstore folder rename ~/Maildir Archive Old         and all below it",
-        "",
-        "Levels are separated by '/'. A '/' inside a name is written \\/, a backslash \\\\, and what cannot be",
-        "typed \\xHH or \\uHHHH, as 'mstore folder list' prints it.",
+        "mstore folder rename ~/Maildir Archive Old",
+        notes=(
+            (
+                "Levels are separated by '/'. A '/' inside a name is written \\/, a backslash \\\\, and what cannot "
+                "be typed \\xHH or \\uHHHH, as 'mstore folder list' prints it."
+            ),
+        ),
     ),
 )
 def folder() -> None:
@@ -38,11 +41,12 @@ def _names(required: bool = True) -> options.Decorator:
 
 @folder.command(
     "list",
+    short_help="List the folders.",
     context_settings=options.CONTEXT,
     epilog=options.examples(
         "mstore folder list ~/Maildir",
         "mstore folder list ~/Maildir --subscribed",
-        'mstore folder list ~/Maildir | while IFS= read -r f; do mstore ls ~/Maildir -f "$f"; done',
+        "mstore folder list ~/Maildir --json | jq -r 'select(.special_use) | .folder'",
     ),
 )
 @options.location
@@ -74,9 +78,10 @@ def _as_json(info: FolderInfo) -> dict[str, object]:
 
 
 @folder.command(
+    short_help="Make a store, and folders in it.",
     context_settings=options.CONTEXT,
     epilog=options.examples(
-        "mstore folder create maildir:~/Maildir        a new, empty Maildir",
+        "mstore folder create maildir:~/Maildir",
         "mstore folder create sqlite:mail.db Sent Drafts",
         "mstore folder create ~/Maildir Archive/2026 --subscribe",
         "mstore folder create mail.db Papierkorb --special-use '\\Trash'",
@@ -133,10 +138,11 @@ def _create(store: Store, path: FolderPath, exist_ok: bool, special_use: str | N
 
 
 @folder.command(
+    short_help="Rename a folder and all below it.",
     context_settings=options.CONTEXT,
     epilog=options.examples(
         "mstore folder rename ~/Maildir Archive Old",
-        "mstore folder rename ~/Maildir INBOX Old-Inbox     moves the messages, INBOX stays",
+        "mstore folder rename ~/Maildir INBOX Old-Inbox",
     ),
 )
 @options.location
@@ -144,17 +150,21 @@ def _create(store: Store, path: FolderPath, exist_ok: bool, special_use: str | N
 @click.argument("new")
 @options.lock_timeout
 def rename(location: str, old: str, new: str, lock_timeout: float) -> None:
-    """Rename the folder OLD to NEW with all folders below it; UIDs stay."""
+    """Rename the folder OLD to NEW with all folders below it; UIDs stay.
+
+    INBOX itself stays: its messages move to NEW.
+    """
     source, target = parse_folder(old), parse_folder(new)
     with open_store(location, lock_timeout=lock_timeout) as store:
         store.rename(source, target)
 
 
 @folder.command(
+    short_help="Delete folders.",
     context_settings=options.CONTEXT,
     epilog=options.examples(
         "mstore folder delete ~/Maildir Empty",
-        "mstore folder delete ~/Maildir Junk --force        with the messages in it",
+        "mstore folder delete ~/Maildir Junk --force",
     ),
 )
 @options.location

@@ -18,10 +18,11 @@ _NUMBERS = frozenset(range(1, 7))
 
 
 @click.command(
+    short_help="Show format, evidence, folders and counters.",
     context_settings=options.CONTEXT,
     epilog=options.examples(
         "mstore info ~/Maildir",
-        "mstore info mbox:~/mail?dialect=mboxcl2     force a dialect instead of finding it",
+        "mstore info 'mbox:~/mail?dialect=mboxcl2'",
         "mstore info --json mail.db | jq '.folders[] | select(.unseen > 0) | .folder'",
     ),
 )

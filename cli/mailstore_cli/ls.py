@@ -20,16 +20,20 @@ _NARROWEST_SUBJECT = 20
 
 
 @click.command(
+    short_help="List messages, like frm.",
     context_settings=options.CONTEXT,
     epilog=options.examples(
-        "mstore ls ~/Maildir                          INBOX",
-        "mstore ls mbox:~/mail -f Lists/python        another folder",
+        "mstore ls ~/Maildir",
+        "mstore ls mbox:~/mail -f Lists/python",
         "mstore ls -r ~/Maildir --json | jq -r 'select(.size > 1e6) | .item'",
-        "mstore ls ~/Maildir | grep -i invoice | mstore copy ~/Maildir invoices.db -",
-        "",
-        "A line begins with the item, FOLDER:UID, which every command takes back (FOLDER:UID@CHECK where the",
-        "store has no record of its UIDs yet). Then: N not seen, A answered, F flagged, D deleted, d draft;",
-        "the date of reception in local time, the size, who wrote it, the subject.",
+        "mstore ls ~/Maildir | grep -i invoice | mstore copy ~/Maildir inv.db -",
+        notes=(
+            (
+                "A line begins with the item, FOLDER:UID, which every command takes back (FOLDER:UID@CHECK where "
+                "the store has no record of its UIDs yet). Then come N not seen, A answered, F flagged, D "
+                "deleted, d draft; the date of reception in local time; the size; who wrote it; the subject."
+            ),
+        ),
     ),
 )
 @options.location

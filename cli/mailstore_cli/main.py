@@ -164,18 +164,23 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:  
     cls=Mstore,
     context_settings=CONTEXT,
     epilog=examples(
-        "mstore convert /var/mail/joe maildir:~/Maildir     an mbox becomes a Maildir++",
-        "mstore convert --dry-run mbox:~/mail sqlite:joe.db what would be done, and what would be lost",
-        "mstore verify mbox:~/mail sqlite:joe.db            are they the same mail?",
-        "mstore ls ~/Maildir                                list INBOX",
+        "mstore convert /var/mail/joe maildir:~/Maildir",
+        "mstore convert --dry-run mbox:~/mail sqlite:joe.db",
+        "mstore verify mbox:~/mail sqlite:joe.db",
+        "mstore ls ~/Maildir",
         "mstore ls ~/Maildir | grep Invoice | mstore copy ~/Maildir archive.db -",
-        "",
-        "A LOCATION is format:path?option=value (maildir:~/Maildir, mbox:/var/mail/joe, sqlite:mail.db) or",
-        "a path: an existing store says itself what it is; a new one is a Maildir with a slash at the end,",
-        "SQLite with .db or .sqlite, an mbox otherwise.",
-        "",
-        "Exit codes: 0 done; 1 lost, failed or different; 64 usage; 65 not a mail store; 66 no such store,",
-        "folder, message; 69 the format cannot; 70 defect; 73 cannot create; 75 try again; 130 interrupted.",
+        notes=(
+            (
+                "A LOCATION is format:path?option=value (maildir:~/Maildir, mbox:/var/mail/joe, sqlite:mail.db) "
+                "or a path: an existing store says itself what it is; a new one is a Maildir with a slash at the "
+                "end, SQLite with .db or .sqlite, an mbox otherwise."
+            ),
+            (
+                "Exit codes: 0 all done; 1 something lost, failed or different; 64 usage; 65 not a mail store; 66 "
+                "no such store, folder, message or file; 69 the format cannot; 70 defect; 73 cannot create; 75 "
+                "try again later; 130 interrupted; 141 no reader."
+            ),
+        ),
     ),
 )
 @click.option(

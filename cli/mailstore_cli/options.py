@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     _TextType = click.ParamType[str]
 else:
     _TextType = click.ParamType  # generic only in newer versions
+
+UID_NOTE = (
+    "UID is a number, a range (3-7; 3- for all from 3), FOLDER:UID as 'mstore ls' prints it, or - for such items on "
+    "standard input, one a line."
+)
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -69,9 +74,9 @@ class FolderType(_TextType):
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
-def examples(*lines: str) -> str:
-    """Return an epilog of examples that click leaves as it is."""
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+def examples(*lines: str, notes: Sequence[str] = ()) -> str:
+    """Return an epilog: examples, which stay as they are, and paragraphs, which click fits to the terminal."""
+    return "\n\n".join(["\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines), *notes])
 
 
 def location(command: Command) -> Command:
