@@ -73,7 +73,7 @@ from mailstore.model.info import (
     Row,
 )
 from mailstore.model.names import INBOX, FolderPath
-from mailstore.registry import Detection, default_location, detect, formats, parse_location, register
+from mailstore.registry import Detection, default_location, detect, format_names, parse_location, register
 from mailstore.spi import Location
 from mailstore.store import Store, open_store
 from mailstore.transfer import UidMap
@@ -149,7 +149,7 @@ __all__ = [
     "UsageError",
     "default_location",
     "detect",
-    "formats",
+    "format_names",
     "open_store",
     "parse_location",
     "register",

@@ -47,7 +47,7 @@ def register(form: Format) -> None:
     _registered[form.name] = form
 
 
-def formats() -> list[str]:
+def format_names() -> list[str]:
     """Return the names of all formats there are, ours first."""
     return [*_OURS, *sorted({*_registered, *_entry_points()} - _OURS.keys())]
 
@@ -82,7 +82,9 @@ def parse_location(text: str) -> Location:
         return _bare(text)
     name, rest = match[1], text[match.end() :]
     if find_format(name) is None:
-        raise LocationError(f"unknown format {name!r} in {text!r}; there are: {', '.join(formats())}", location=text)
+        raise LocationError(
+            f"unknown format {name!r} in {text!r}; there are: {', '.join(format_names())}", location=text
+        )
     if rest.startswith("//"):
         return Location(name, text)
     path, options = _split_options(rest, text)
@@ -96,7 +98,7 @@ def parse_location(text: str) -> Location:
 def detect(path: str) -> list[Detection]:
     """Return every reading of what is at ``path``, our formats first; an empty list where there is none."""
     absolute = _absolute(path)
-    return [reading for name in formats() for reading in _reading(name, absolute)]
+    return [reading for name in format_names() for reading in _reading(name, absolute)]
 
 
 def open_driver(location: Location, settings: Settings) -> Driver:

@@ -39,9 +39,11 @@ class LocationType(_TextType):
         incomplete: str,
     ) -> list[CompletionItem]:
         """Offer the formats that fit and leave paths to the shell."""
-        from mailstore import formats
+        from mailstore import format_names
 
-        fitting = [CompletionItem(f"{name}:") for name in formats() if incomplete and f"{name}:".startswith(incomplete)]
+        fitting = [
+            CompletionItem(f"{name}:") for name in format_names() if incomplete and f"{name}:".startswith(incomplete)
+        ]
         return fitting or [CompletionItem(incomplete, type="file")]
 
 

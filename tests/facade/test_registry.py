@@ -111,7 +111,7 @@ def everything(monkeypatch):
 
 
 def test_a_registered_format_is_found_listed_and_opened(everything, tmp_path):
-    assert "everything" in mailstore.formats()
+    assert "everything" in mailstore.format_names()
     (tmp_path / "ours").write_bytes(b"whatever")
     assert mailstore.parse_location(f"{tmp_path}/ours") == Location("everything", f"{tmp_path}/ours")
     with pytest.raises(NoSuchStore, match="opened everything:/x\\?colour=red True"):
