@@ -1,0 +1,309 @@
+"""The connection: opening it, waiting for others, transactions, and what SQLite's errors mean.
+
+Problems, and what is done about each:
+
+- A transaction that reads first and writes then fails at once with "database is locked" when another came between;
+  waiting does not help. So every writing transaction says BEGIN IMMEDIATE.
+- SQLite's own waiting backs off up to 100 ms, so that a busy store serves the newcomer first; measured waits of
+  seconds with four writers. Ours asks again every millisecond or so, at random, up to ``lock_timeout``.
+- A connection used in a forked child damages the database. A child lets the parent's connection lie, neither used nor
+  closed, and opens its own.
+- Closing any descriptor of the database file drops SQLite's POSIX locks on it, in the whole process; then another
+  process may take itself for the last, remove the ``-wal`` and leave us writing into a file without a name. So
+  mailstore.drivers.sql.opened names what is open, for nothing here to open it another way; and each writing
+  transaction looks whether ``-shm`` is still the file it was (another library may have closed a descriptor).
+- SQLite before 3.51.3 can lose committed pages when a WAL is reset under two writers; such a library is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TypeVar
+
+import apsw
+
+from mailstore.drivers.sql import quiet, schema
+from mailstore.drivers.sql import statements as sql
+from mailstore.drivers.sql.dialect import SQLITE
+from mailstore.drivers.sql.opened import OPEN, inode, is_open
+from mailstore.errors import (
+    CannotCreate,
+    CorruptStore,
+    MailstoreError,
+    NotAStore,
+    ReadOnlyStore,
+    StorageFailure,
+    StorageFull,
+    StoreBusy,
+    StoreError,
+    Unsupported,
+)
+from mailstore.system import clock, fs
+
+_T = TypeVar("_T")
+
+_INHERITED: list[apsw.Connection] = []
+"""Connections of a parent process, kept so that nothing closes them here."""
+
+_CACHE_KIB = 16 << 10
+_TRIES = 100
+"""How often a read of a database that changes under it is repeated."""
+
+
+def check_library(version: int | None = None) -> None:
+    """Refuse a SQLite library with the WAL-reset bug (fixed in 3.51.3, 3.50.7 and 3.44.6).
+
+    Raises:
+        Unsupported: this one has it.
+    """
+    number = apsw.SQLITE_VERSION_NUMBER if version is None else version
+    fixed = number >= 3_051_003 or 3_050_007 <= number < 3_051_000 or 3_044_006 <= number < 3_045_000
+    if not fixed:
+        text = f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
+        raise Unsupported(
+            f"SQLite {text} can lose committed mail (the WAL-reset bug); install apsw 3.51.3 or later",
+            capability="writable",
+        )
+
+
+class Database:
+    """One database file, opened for reading or for writing. Not for two threads at once."""
+
+    def __init__(self, path: str, *, readonly: bool, timeout: float) -> None:
+        self.path = path
+        self.readonly = readonly
+        self._timeout = timeout
+        self._connection: apsw.Connection | None = None
+        self._process = 0
+        self._stamp: quiet.Stamp | None = None
+        self._shared: tuple[int, int] | None = None
+        self._counted: tuple[int, int] | None = None
+        self._waiting_since = 0.0
+
+    # -- opening and closing
+
+    def prepare(self, *, create: bool) -> None:
+        """Open for writing; make the file where there is none and ``create`` is true; bring the schema up to date.
+
+        Raises:
+            NotAStore: the database is empty and ``create`` is false; of another application; of a newer schema.
+            CannotCreate: the file cannot be made.
+        """
+        if create:
+            self._make_file()
+        version = self.check(empty=create)
+        if version < schema.VERSION:
+            self._migrate()
+        with failures(self.path):
+            connection = self._current()
+            if connection.pragma("journal_mode") != "wal":
+                connection.pragma("journal_mode", "wal")
+
+    def _make_file(self) -> None:
+        try:
+            os.close(fs.create(self.path, 0o600))
+        except FileExistsError:
+            pass
+        except OSError as error:
+            raise CannotCreate(f"{self.path} cannot be created: {error.strerror}", path=self.path) from error
+
+    def _migrate(self) -> None:
+        """Bring the schema to today's, in one transaction; a new database gets its epoch."""
+        with failures(self.path):
+            self._current().execute(f"PRAGMA page_size = {schema.PAGE_SIZE}")  # heeded by an empty database only
+        with self.write() as connection:
+            version = self.check(empty=True)  # another process may have been faster
+            for step in schema.MIGRATIONS[version:]:
+                for statement in step:
+                    connection.execute(SQLITE.render(statement))
+            if version == 0:
+                connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+                connection.execute(SQLITE.render(sql.SET_EPOCH), (os.urandom(8).hex(),))
+            connection.execute(f"PRAGMA user_version = {schema.VERSION}")
+
+    def check(self, *, empty: bool = False) -> int:
+        """Return the version of the database's schema; 0 where it is empty and may be.
+
+        Raises:
+            NotAStore: it is of another application, or of a schema newer than this code; or it is empty.
+            CorruptStore: it is ours and has no schema.
+        """
+
+        def facts(connection: apsw.Connection) -> tuple[int, int, int]:
+            application, version = connection.pragma("application_id"), connection.pragma("user_version")
+            tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
+            return application, version, tables
+
+        application, version, tables = self.read(facts)
+        if application != schema.APPLICATION_ID:
+            if application or version or tables:
+                raise NotAStore(f"{self.path} is a SQLite database of another application", path=self.path)
+            if not empty:
+                raise NotAStore(f"{self.path} is empty", path=self.path)
+            return 0
+        if version > schema.VERSION:
+            raise NotAStore(
+                f"{self.path} has schema {version}; this mailstore knows up to {schema.VERSION}: upgrade mailstore",
+                path=self.path,
+            )
+        if not version:
+            raise CorruptStore(f"{self.path} says it is mailstore's and has no schema", path=self.path)
+        return version
+
+    def close(self) -> None:
+        """Close the connection; may be called twice."""
+        connection, self._connection = self._connection, None
+        if connection is not None and self._process == os.getpid():
+            with suppress(apsw.Error):
+                connection.close()
+            self._forget()
+
+    def _open_for_writing(self) -> apsw.Connection:
+        check_library()
+        connection = apsw.Connection(self.path, flags=apsw.SQLITE_OPEN_READWRITE)
+        connection.set_busy_handler(self._wait)
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        self._counted = inode(self.path)
+        if self._counted is not None:
+            OPEN[self._counted] += 1
+        self._process = os.getpid()
+        self._shared = None
+        return connection
+
+    def _open_for_reading(self) -> apsw.Connection:
+        connection, self._stamp = quiet.connect(self.path, live=is_open(self.path))
+        connection.set_busy_handler(self._wait)
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        self._process = os.getpid()
+        return connection
+
+    def _forget(self) -> None:
+        if self._counted is not None:
+            OPEN[self._counted] -= 1
+            self._counted = None
+
+    def _current(self) -> apsw.Connection:
+        if self._connection is not None and self._process != os.getpid():
+            _INHERITED.append(self._connection)
+            self._connection = None
+            self._counted = None
+            OPEN.clear()
+        if self._connection is None:
+            self._connection = self._open_for_reading() if self.readonly else self._open_for_writing()
+        return self._connection
+
+    # -- transactions
+
+    def read(self, ask: Callable[[apsw.Connection], _T]) -> _T:
+        """Return what ``ask`` finds in one snapshot. It may be called several times; it must not write."""
+        with failures(self.path):
+            for _ in range(_TRIES):
+                connection = self._current()
+                try:
+                    answer = self._snapshot(connection, ask)
+                except (apsw.Error, MailstoreError):
+                    if self._is_unchanged():
+                        raise
+                else:
+                    if self._is_unchanged():
+                        return answer
+                self.close()
+        raise StoreBusy(f"{self.path} changed at every attempt to read it", path=self.path)
+
+    def _snapshot(self, connection: apsw.Connection, ask: Callable[[apsw.Connection], _T]) -> _T:
+        if connection.in_transaction:
+            return ask(connection)
+        connection.execute("BEGIN")
+        try:
+            return ask(connection)
+        finally:
+            connection.execute("COMMIT")
+
+    def _is_unchanged(self) -> bool:
+        return self._stamp is None or quiet.stamp(self.path) == self._stamp
+
+    def check_writable(self) -> None:
+        """Raise ReadOnlyStore where the database is open for reading only."""
+        if self.readonly:
+            raise ReadOnlyStore(f"{self.path} is open read-only", path=self.path)
+
+    @contextmanager
+    def write(self) -> Iterator[apsw.Connection]:
+        """Give the connection inside one writing transaction: durable after the block, or undone by its exception.
+
+        Raises:
+            ReadOnlyStore: the database was opened read-only.
+            StoreBusy: others were writing all of ``lock_timeout``.
+        """
+        self.check_writable()
+        with failures(self.path, self._waited):
+            connection = self._begin()
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def _begin(self) -> apsw.Connection:
+        """Begin a writing transaction on the WAL that everybody else uses."""
+        for _ in range(_TRIES):
+            connection = self._current()
+            connection.execute("BEGIN IMMEDIATE")
+            shared = inode(self.path + "-shm")
+            if self._shared is None or self._shared == shared:
+                self._shared = shared
+                return connection
+            connection.execute("ROLLBACK")
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            self.close()
+        raise StoreBusy(f"{self.path}: another program removes its -shm again and again", path=self.path)
+
+    def _wait(self, asked: int) -> bool:
+        if asked == 0:
+            self._waiting_since = clock.monotonic()
+        if self._waited() >= self._timeout:
+            return False
+        clock.sleep(random.uniform(0.0002, 0.002))  # noqa: S311 - spreads the writers, guards nothing
+        return True
+
+    def _waited(self) -> float:
+        return clock.monotonic() - self._waiting_since
+
+
+@contextmanager
+def failures(path: str, waited: Callable[[], float] = lambda: 0.0) -> Iterator[None]:
+    """Turn SQLite's and the system's errors into mailstore's, naming the database."""
+    try:
+        yield
+    except apsw.Error as error:
+        raise _meaning(error, path, waited()) from error
+    except FileNotFoundError as error:
+        raise StorageFailure(f"{path} is gone", path=path) from error
+    except OSError as error:
+        raise StorageFailure(f"{path}: {error.strerror}", path=path) from error
+
+
+def _meaning(error: apsw.Error, path: str, waited: float) -> StoreError:
+    text = str(error)
+    match error:
+        case apsw.BusyError() | apsw.LockedError():
+            return StoreBusy(f"{path} is locked by another program: {text}", path=path, waited=waited)
+        case apsw.FullError():
+            return StorageFull(f"{path}: no space left; nothing was stored", path=path)
+        case apsw.NotADBError():
+            return NotAStore(f"{path} is no SQLite database", path=path)
+        case (
+            apsw.CorruptError() | apsw.FormatError() | apsw.SchemaChangeError() | apsw.MismatchError() | apsw.SQLError()
+        ):
+            return CorruptStore(f"{path} is damaged: {text}; `sqlite3 {path} .recover` may help", path=path)
+        case apsw.ReadOnlyError() | apsw.PermissionsError() | apsw.AuthError():
+            return ReadOnlyStore(f"{path} cannot be written: {text}", path=path)
+        case _:
+            return StorageFailure(f"{path}: {text}", path=path)

@@ -1,0 +1,56 @@
+"""What differs between SQL databases, as data. The schema and the statements are written once, in plain SQL.
+
+Two things that dialects spell in their own ways are not needed at all: no statement upserts (a transaction looks
+first, under the account's lock) and none has RETURNING (ids are counted in the account's row).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One database's spelling.
+
+    Attributes:
+        placeholder: of a parameter; the statements are written with ``?``.
+        integer: type of a signed 64-bit integer.
+        text: type of Unicode text that compares by code point.
+        blob: type of up to 1 MB of bytes.
+        clustered: what follows a table of short rows that is to be stored in the order of its primary key.
+        heap: what follows a table of long rows.
+        lock: what makes a SELECT lock its row until the transaction ends.
+    """
+
+    placeholder: str
+    integer: str
+    text: str
+    blob: str
+    clustered: str
+    heap: str
+    lock: str
+
+    def render(self, text: str, width: int = 1) -> str:
+        """Return a statement in this dialect; ``[many]`` becomes ``width`` parameters."""
+        return _render(self, text, width)
+
+
+SQLITE = Dialect(
+    placeholder="?",
+    integer="INTEGER",
+    text="TEXT",
+    blob="BLOB",
+    clustered=" WITHOUT ROWID, STRICT",
+    heap=" STRICT",
+    lock="",
+)
+"""``BEGIN IMMEDIATE`` locks the whole database, so that no row needs a lock of its own."""
+
+
+@lru_cache(maxsize=256)
+def _render(dialect: Dialect, text: str, width: int) -> str:
+    for name in ("integer", "text", "blob", "clustered", "heap", "lock"):
+        text = text.replace(f"[{name}]", getattr(dialect, name))
+    return text.replace("[many]", ", ".join("?" * width)).replace("?", dialect.placeholder)

@@ -1,0 +1,130 @@
+"""Text as it stands in the database: anything a mail store can hold, in a form that every shell shows.
+
+Database text cannot hold NUL everywhere (PostgreSQL), nor halves of surrogate pairs (bytes that are no UTF-8), and a
+folder name is several components in one column. So a few characters are written ``%XX`` (the bytes of their UTF-8,
+as in a URL); everything else stands as it is. Reading what was written gives back the same text, whatever it was.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from mailstore.errors import CorruptStore, InvalidFolderName
+from mailstore.formats.headers import header_end
+from mailstore.model.flags import NO_KEYWORDS
+from mailstore.model.names import FolderPath
+
+_HIDDEN = re.compile("[\x00-\x1f\x7f%\ud800-\udfff]")
+_HIDDEN_IN_NAMES = re.compile("[\x00-\x1f\x7f%/\ud800-\udfff]")
+_HIDDEN_IN_WORDS = re.compile(r"[\s\x00-\x20\x7f%\ud800-\udfff]")
+_SHOWN = re.compile("(?:%[0-9A-F]{2})+")
+
+_LONGEST = 500
+"""Characters kept of a From or Subject."""
+_HEADER_LIMIT = 64 << 10
+"""Bytes searched for From and Subject."""
+_FIELD_END = re.compile(rb"\r?\n(?![ \t])")
+_CONTROLS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+
+
+def _hide(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogatepass"))
+
+
+def _show(match: re.Match[str]) -> str:
+    try:
+        return bytes.fromhex(match[0].replace("%", "")).decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:  # somebody else wrote it
+        return match[0]
+
+
+@lru_cache(maxsize=1024)
+def encode_text(text: str) -> str:
+    """Return ``text`` with controls, ``%`` and lone surrogates hidden."""
+    return _HIDDEN.sub(_hide, text)
+
+
+@lru_cache(maxsize=1024)
+def decode_text(stored: str) -> str:
+    """Return what ``encode_text`` or another function here made ``stored`` of."""
+    return _SHOWN.sub(_show, stored) if "%" in stored else stored
+
+
+@lru_cache(maxsize=1024)
+def encode_path(path: FolderPath) -> str:
+    """Return the components joined by ``/``; a ``/`` within one is hidden."""
+    return "/".join(_HIDDEN_IN_NAMES.sub(_hide, part) for part in path)
+
+
+@lru_cache(maxsize=1024)
+def decode_path(stored: str) -> FolderPath:
+    """Return the path that ``encode_path`` wrote.
+
+    Raises:
+        CorruptStore: it wrote no such thing.
+    """
+    try:
+        return FolderPath(decode_text(part) for part in stored.split("/"))
+    except InvalidFolderName:
+        raise CorruptStore(f"the database holds a folder name that cannot be read: {stored!r}") from None
+
+
+@lru_cache(maxsize=1024)
+def encode_keywords(keywords: frozenset[str]) -> str:
+    """Return the keywords in order, separated by spaces; white space within one is hidden."""
+    return " ".join(sorted(_HIDDEN_IN_WORDS.sub(_hide, keyword) for keyword in keywords))
+
+
+@lru_cache(maxsize=1024)
+def decode_keywords(stored: str) -> frozenset[str]:
+    """Return the keywords that ``encode_keywords`` wrote."""
+    return frozenset(map(decode_text, stored.split(" "))) if stored else NO_KEYWORDS
+
+
+def headline(start: bytes) -> tuple[str, str]:
+    """Return the From and Subject of a message for people to read, from its first bytes; ``''`` where there is none.
+
+    Encoded words are decoded, folds and controls become one space, at most 500 characters are kept.
+    """
+    header = b"\n" + start[: min(header_end(start), _HEADER_LIMIT)]
+    if b"\n" not in header[1:]:
+        header = header.replace(b"\r", b"\n")
+    return _field(header, b"\nFrom:"), _field(header, b"\nSubject:")
+
+
+def _field(header: bytes, name: bytes) -> str:
+    # Every message that is stored comes through here: a find is ten times as fast as formats.headers.first.
+    at = header.find(name)
+    if at < 0:
+        at = header.lower().find(name.lower())
+        if at < 0:
+            return ""
+    end = _FIELD_END.search(header, at + len(name))
+    raw = header[at + len(name) : end.start() if end else None]
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    if "=?" in text:
+        text = _decode_words(text)
+    return _CONTROLS.sub(" ", text).strip()[:_LONGEST]
+
+
+def _decode_words(text: str) -> str:
+    """Decode RFC 2047 encoded words; what cannot be decoded stays as it is."""
+    from email.errors import HeaderParseError
+    from email.header import decode_header
+
+    try:
+        parts = decode_header(_CONTROLS.sub(" ", text))
+    except (HeaderParseError, ValueError):
+        return text
+    return "".join(part if isinstance(part, str) else _decode_part(part, charset) for part, charset in parts)
+
+
+def _decode_part(part: bytes, charset: str | None) -> str:
+    try:
+        return part.decode(charset or "utf-8", "replace")
+    except (LookupError, ValueError):
+        return part.decode("latin-1")
