@@ -1,7 +1,7 @@
 """The index of the file formats (mbox, Maildir): a cache, plus modseqs and vanished UIDs. Losing it loses no mail.
 
 ``open_index`` gives an ``Index``; ``load`` gives the FolderIndex of one folder; ``FolderIndex.reconcile`` takes a scan
-of the folder in; ``store`` makes that lasting, unless another process was quicker: ``update`` does all three again then.
+of the folder in; ``store`` makes that lasting, unless another process was quicker: ``update`` then begins again.
 """
 
 from mailstore.drivers.sidecar.folder import Changed, Entry, FolderIndex, Found

@@ -1,9 +1,9 @@
 """How entries are stored: by blocks of neighbouring UIDs, each field of a block in one piece.
 
 A folder of a hundred thousand messages is read whole when it is opened: one row a message costs 2.2 µs to read, one
-piece a field 1 µs, and a third to write. Entries of UIDs n * SPAN to n * SPAN + SPAN - 1 are block n, by UID. Numbers are 64-bit
-little-endian, texts are joined by NULs (so none may hold one), bytes that are no Unicode are kept as they are. A field
-that no entry has is None.
+piece a field 1 µs, and a third to write. Entries of UIDs n * SPAN to n * SPAN + SPAN - 1 are block n, by UID. Numbers
+are 64-bit little-endian, texts are joined by NULs (so none may hold one), bytes that are no Unicode are kept as they
+are. A field that no entry has is None.
 """
 
 from __future__ import annotations
