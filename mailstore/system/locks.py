@@ -41,7 +41,7 @@ REFRESH = 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 3.0
 _OFD_SETLK: int | None = getattr(fcntl, "F_OFD_SETLK", None)
 _FLOCK = struct.Struct("hhqqi4x")
-_BUSY = frozenset({errno.EAGAIN, errno.EACCES, errno.EINTR})
+_BUSY = frozenset({errno.EAGAIN, errno.EACCES})
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 
 _held: set[tuple[int, int]] = set()
@@ -115,9 +115,11 @@ def _try_kernel_lock(fd: int, exclusive: bool, path: str) -> bool:
     return True
 
 
-def _unlock(fd: int) -> None:
-    with suppress(OSError):
-        _kernel_lock(fd, fcntl.F_UNLCK)
+def _unlock(fd: int, process: int) -> None:
+    """Release the lock that ``process`` took: a forked child shares it and must let it be."""
+    if os.getpid() == process:
+        with suppress(OSError):
+            _kernel_lock(fd, fcntl.F_UNLCK)
 
 
 @contextmanager
@@ -135,10 +137,11 @@ def file_lock(fd: int, exclusive: bool, timeout: float, path: str) -> Iterator[N
     while not _try_kernel_lock(fd, exclusive, path):
         if not pauses.wait():
             raise _busy(path, pauses, "kernel lock")
+    process = os.getpid()
     try:
         yield
     finally:
-        _unlock(fd)
+        _unlock(fd, process)
 
 
 # --- dotlocks --------------------------------------------------------------------------------------------------------
@@ -147,12 +150,13 @@ def file_lock(fd: int, exclusive: bool, timeout: float, path: str) -> Iterator[N
 class Dotlock:
     """A dotlock that is held."""
 
-    __slots__ = ("_fd", "_touched", "identity", "path")
+    __slots__ = ("_fd", "_process", "_touched", "identity", "path")
 
     def __init__(self, path: str, fd: int, identity: tuple[int, int]) -> None:
         self.path = path
         self.identity = identity
         self._fd = fd
+        self._process = os.getpid()
         self._touched = clock.monotonic()
 
     def refresh(self) -> None:
@@ -175,13 +179,14 @@ class Dotlock:
         return _identity(self.path) == self.identity
 
     def release(self) -> None:
-        """Remove the lock if it is still ours; may be called twice."""
+        """Remove the lock if it is still ours; may be called twice. Does nothing in a forked child."""
         fd, self._fd = self._fd, -1
-        if fd < 0:
+        if fd < 0 or os.getpid() != self._process:
             return
         try:
             if self.is_ours():
-                fs.unlink(self.path, missing_ok=True)
+                with fs.errors(self.path):
+                    fs.unlink(self.path, missing_ok=True)
         finally:
             with _held_guard:
                 _held.discard(self.identity)
@@ -344,6 +349,7 @@ def mailbox_lock(path: str, fd: int, exclusive: bool, timeout: float, *, dotlock
         CannotCreate: the directory allows no dotlock.
     """
     pauses = _Pauses(timeout)
+    process = os.getpid()
     while True:
         lock: Dotlock | None = None
         why = "kernel lock"
@@ -359,7 +365,7 @@ def mailbox_lock(path: str, fd: int, exclusive: bool, timeout: float, *, dotlock
             finally:
                 if lock is not None:
                     lock.release()
-                _unlock(fd)
+                _unlock(fd, process)
         else:
             _check_same_file(path, fd)
         if not pauses.wait():
