@@ -1,4 +1,4 @@
-"""Mutt with nobody at the keyboard: it opens a folder read-only on a pseudo terminal and pipes out what it tags.
+"""Mutt with nobody at the keyboard: it opens a folder read-only on a pseudo terminal and pipes out what it tags."""
 
 from __future__ import annotations
 
