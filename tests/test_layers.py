@@ -122,7 +122,7 @@ def wrong_imports(name: str, tree: ast.AST) -> list[str]:
             target = layer_of(other)
             allowed = target == layer or target in ALLOWED[group] or target in ALSO.get(name, ())
             if group == "cli":
-                allowed = other == "mailstore"
+                allowed = other in ("mailstore", "mailstore.convert")
             elif group == "drivers" and target == "drivers.sidecar":
                 allowed = True
             if not allowed:

@@ -1,0 +1,120 @@
+"""docs/cli.md: every command and option is there, nothing else is, and the JSON schemas hold for real output."""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from mailstore import FolderPath, open_store
+from mailstore_cli.exitcodes import MEANING
+from mailstore_cli.main import mstore as group
+
+TEXT = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+SCHEMAS = {
+    name: json.loads(block)
+    for name, block in re.findall(r"<!-- schema: ([a-z -]+) -->\n```json\n(.*?)```", TEXT, re.DOTALL)
+}
+
+_spec = importlib.util.spec_from_file_location("schema", Path(__file__).with_name("schema.py"))
+schema = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(schema)
+
+
+def commands(command=group, path=("mstore",)):
+    if not isinstance(command, click.Group):
+        yield path, command
+        return
+    for name in command.list_commands(click.Context(command)):
+        yield from commands(command.get_command(click.Context(command), name), (*path, name))
+
+
+ALL = dict(commands())
+
+
+def section(path):
+    title = " ".join(path)
+    match = re.search(rf"^###? {title}\n(.*?)(?=^###? |\Z)", TEXT, re.DOTALL | re.MULTILINE)
+    assert match, f"docs/cli.md has no section {title!r}"
+    return match[1]
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_every_option_is_documented_and_every_documented_option_is_there(path):
+    text = section(path)
+    there = {
+        name for option in ALL[path].params if isinstance(option, click.Option)
+        for name in (*option.opts, *option.secondary_opts)
+    }  # fmt: skip
+    documented = set(
+        re.findall(r"(?<![\w-])--?[a-z][a-z-]*", re.sub(r"```.*?```|^    .*?$", "", text, flags=re.DOTALL | re.MULTILINE))
+    )
+    assert documented == there - {"--help", "-h"}
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_the_synopsis_names_the_command(path):
+    assert f"\n    {' '.join(path)} " in section(path)
+
+
+def test_no_section_without_a_command():
+    titles = {tuple(title.split()) for title in re.findall(r"^###? (mstore .*)$", TEXT, re.MULTILINE)}
+    assert titles - {("mstore", "folder")} == set(ALL)
+
+
+def test_the_exit_codes_are_those_of_the_program():
+    documented = {int(code): text for code, text in re.findall(r"^\| (\d+) \| (.*) \|$", TEXT, re.MULTILINE)}
+    assert documented == MEANING
+
+
+def hold(name, ran, count=None):
+    objects = ran.objects
+    assert objects
+    assert count is None or len(objects) == count
+    for value in objects:
+        schema.check(value, SCHEMAS[name])
+
+
+@pytest.fixture
+def filled(memory):
+    """The store with more in it: a virtual parent, a subscription without a folder, hostile names and dates."""
+    with open_store(memory) as store:
+        store.create("A/B/C", special_use="\\Archive")
+        store.subscribe("Not/There")
+        store.create(FolderPath(("../x\0 y",))).append(b"", internal_date=1 << 60, flags=["\\Seen", "\\Draft"])
+    return memory
+
+
+def test_schema_of_errors(mstore):
+    hold("error", mstore("ls", "bogus:/x", "--json"), 1)
+    hold("error", mstore("ls", "--json"), 1)
+
+
+def test_schema_of_info(mstore, filled):
+    hold("info", mstore("info", filled, "--json"), 1)
+
+
+def test_schema_of_ls(mstore, filled):
+    hold("ls", mstore("ls", filled, "-r", "--json"), 5)
+    hold("ls", mstore("ls", filled, "-r", "--json", "--digest"), 5)
+
+
+def test_schema_of_add(mstore, filled):
+    hold("add", mstore("add", filled, "--json", stdin=b"a: b\n\n"), 1)
+
+
+def test_schema_of_copy_and_move(mstore, filled):
+    listing = mstore("ls", filled, "-r").stdout
+    hold("copy", mstore("copy", filled, filled, "--json", "-t", "A/B/C", "-", stdin=listing), 5)
+    hold("copy", mstore("move", filled, filled, "--json", "-t", "A/B/C", "-", stdin=listing), 5)
+
+
+def test_schema_of_folder_list(mstore, filled):
+    hold("folder list", mstore("folder", "list", filled, "--json"))
+
+
+def test_every_schema_is_tried():
+    tried = set(re.findall(r'hold\(\s*"([a-z ]+)"', Path(__file__).read_text(encoding="utf-8")))
+    assert tried == set(SCHEMAS)
