@@ -1,0 +1,80 @@
+"""What the caller of a conversion wants."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Literal, NamedTuple
+
+from mailstore.errors import NoSuchFolder
+from mailstore.model.changes import FolderInfo
+from mailstore.model.names import FolderPath
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to convert.
+
+    Attributes:
+        folders: exactly these folders (one that the source does not have is NoSuchFolder); empty is every folder.
+        include: shell patterns on the folder's name in its one-string form (``*`` goes over ``/``, case counts); a
+            folder is taken when one matches, or when there are none.
+        exclude: the same; a folder that one matches is left out, whatever else says otherwise.
+        allow_loss: names of losses to accept (mailstore.convert.LOSSES).
+        verify: re-read from the destination what was copied, and compare.
+        journal: path of the journal; None is beside the destination (see mailstore.convert.journal).
+        rejected: directory for the bytes of messages that could not be stored; None is beside the destination
+            (``PATH.rejected``). It is made only when there is something to put in.
+        processes: how many processes may work; 0 is one for each CPU, four at most. 1 never forks.
+    """
+
+    folders: tuple[FolderPath, ...] = ()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    allow_loss: frozenset[str] = frozenset()
+    verify: bool = True
+    journal: str | None = None
+    rejected: str | None = None
+    processes: int = 0
+
+    @property
+    def workers(self) -> int:
+        """How many processes to use: ``processes`` with 0 resolved."""
+        return self.processes or min(4, len(os.sched_getaffinity(0)))
+
+    def select(self, infos: list[FolderInfo]) -> list[FolderInfo]:
+        """Return those of ``infos`` that are wanted, in their order.
+
+        Raises:
+            NoSuchFolder: one of ``folders`` is not among them.
+        """
+        missing = set(self.folders) - {info.path for info in infos}
+        if missing:
+            name = str(min(missing))
+            raise NoSuchFolder(f"the source has no folder {name}", folder=name)
+        return [info for info in infos if self._wants(info.path)]
+
+    def _wants(self, path: FolderPath) -> bool:
+        name = str(path)
+        if self.folders and path not in self.folders:
+            return False
+        if self.include and not any(fnmatchcase(name, pattern) for pattern in self.include):
+            return False
+        return not any(fnmatchcase(name, pattern) for pattern in self.exclude)
+
+
+class Progress(NamedTuple):
+    """How far a conversion has come; the figures only grow within a phase."""
+
+    phase: Literal["copy", "verify"]
+    folder: FolderPath
+    messages: int
+    """Of all folders so far."""
+    size: int
+    """Bytes of these messages."""
+
+
+ProgressCallback = Callable[[Progress], None]
+"""Called in the caller's thread about once a megabyte. Starting threads in it stops the use of more processes."""

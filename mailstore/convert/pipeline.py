@@ -1,0 +1,120 @@
+"""Copy any store into any other: one pipeline, whatever the formats.
+
+Folders come one after another. What cannot be read or stored is a problem in the report, and the rest goes on; only
+what stops the destination as a whole (a full disk, no permission, a lock) ends the conversion with an error. The
+journal makes it safe to run again after that, after a kill, and at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mailstore.convert.folder import copy_folder
+from mailstore.convert.journal import Journal, journal_path
+from mailstore.convert.losses import carried, find_losses, refuse
+from mailstore.convert.options import Options, ProgressCallback
+from mailstore.convert.rejected import Rejected
+from mailstore.convert.report import FolderReport, Report
+from mailstore.convert.run import FolderRun, Run
+from mailstore.errors import FolderError, MailstoreError, ReadOnlyStore, Unsupported, UsageError
+from mailstore.model.changes import FolderInfo
+from mailstore.spi import Location
+from mailstore.store import Store
+
+
+def convert(
+    source: Store, destination: Store, options: Options | None = None, progress: ProgressCallback | None = None
+) -> Report:
+    """Copy all mail of ``source`` into ``destination``, with everything that is known of it.
+
+    Bytes, order, flags, keywords, internal and saved dates, envelope senders, POP3 ids, folders, subscriptions and
+    special uses travel; UIDs and UIDVALIDITY too where the source records them and the destination folder is new.
+    Run again, it copies only what has come to the source since. The source is not changed. On return everything
+    copied is durable and, unless ``options.verify`` is off, was read again and compared.
+
+    Args:
+        source: open, best read-only.
+        destination: open for writing; it may hold mail, which stays as it is.
+        options: what to take, and how.
+        progress: called as it goes.
+
+    Raises:
+        LossRefused: something cannot be held by the destination and was not allowed; nothing was done.
+        UsageError: source and destination are the same or one lies in the other; an unknown loss is allowed.
+        NoSuchFolder: ``options.folders`` names one that is not there.
+        ReadOnlyStore, StorageFull, StorageFailure, StoreBusy, CannotCreate: the destination cannot go on. What was
+            copied so far is safe and noted; run again when the cause is mended.
+    """
+    started = time.monotonic()
+    options = options or Options()
+    _check_apart(source.location, destination.location)
+    if not destination.capabilities.writable:
+        raise ReadOnlyStore("the destination cannot be written", path=destination.location.path)
+    infos = options.select(source.folders())
+    losses = find_losses(source, infos, destination)
+    refuse(losses, options.allow_loss)
+    report = Report(str(source.location), str(destination.location), losses=losses)
+    path = options.journal or (journal_path(destination.location) if destination.capabilities.persistent else None)
+    with Journal(path, str(source.location)) as journal:
+        report.journal = path or ""
+        rejected = Rejected(options, destination.location)
+        run = Run(source, destination, options, journal, report, rejected, progress)
+        same = _copy_folders(run, infos)
+        journal.sync()
+    if options.verify:
+        report.verified = same
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _copy_folders(run: Run, infos: Sequence[FolderInfo]) -> bool:
+    going = {info.path for info in carried(infos, run.destination.capabilities)}
+    there = {info.path: info for info in run.destination.folders()}
+    same = True
+    for info in infos:
+        if info.selectable:
+            folder = FolderRun(run, info.path, FolderReport(info.path))
+            run.report.folders.append(folder.report)
+            if info.path in going:
+                same &= copy_folder(run, folder)
+            else:
+                _leave_out(run, folder)
+        if info.path in going:
+            _carry_attributes(run, info, there.get(info.path))
+    return same
+
+
+def _leave_out(run: Run, folder: FolderRun) -> None:
+    """Count a folder that was given up with an allowed loss."""
+    try:
+        folder.report.found = folder.report.skipped = run.source.folder(folder.path).state().messages
+    except MailstoreError as error:
+        folder.fail(error)
+
+
+def _carry_attributes(run: Run, info: FolderInfo, there: FolderInfo | None) -> None:
+    """Carry the subscription and the special use where they are not there already."""
+    capabilities = run.destination.capabilities
+    before = there or replace(info, subscribed=False, special_use=None)
+    try:
+        if info.subscribed and not before.subscribed and capabilities.subscriptions:
+            run.destination.subscribe(info.path)
+        if info.selectable and info.special_use not in (None, before.special_use) and capabilities.special_use:
+            run.destination.set_special_use(info.path, info.special_use)
+    except (FolderError, Unsupported) as error:
+        run.report.add_error(info.path, error)
+
+
+def _check_apart(source: Location, destination: Location) -> None:
+    if not (os.path.isabs(source.path) and os.path.isabs(destination.path)):
+        if source == destination and source.path:
+            raise UsageError(f"{source} is both source and destination")
+        return
+    theirs, ours = os.path.realpath(source.path), os.path.realpath(destination.path)
+    if theirs == ours and (source.format != destination.format or source.options == destination.options):
+        raise UsageError(f"{destination.path} is both source and destination")
+    if ours.startswith(theirs.rstrip("/") + "/"):
+        raise UsageError(f"{destination.path} lies in the source, which is not to be changed")

@@ -1,0 +1,201 @@
+"""What a conversion did, for people and as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from mailstore.errors import MailstoreError
+from mailstore.model.names import FolderPath
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Something that the source has and the destination cannot hold.
+
+    Attributes:
+        name: what ``allow_loss`` calls it.
+        explanation: one line for people.
+        count: how many messages (or folders) it meets.
+        examples: up to three of them.
+    """
+
+    name: str
+    explanation: str
+    count: int
+    examples: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, object]:
+        """Return it as plain values for JSON."""
+        return {
+            "name": self.name,
+            "explanation": self.explanation,
+            "count": self.count,
+            "examples": list(self.examples),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that did not arrive as it was.
+
+    Attributes:
+        folder: its name; empty where the store as a whole is meant.
+        position: of the message in the source's folder, counted from 1; 0 where the folder as a whole is meant.
+        reason: one line for people.
+        error: name of the error's class in mailstore.errors, or what differs (``digest``, ``flags`` …).
+        uid: the source's UID where it is recorded, else 0.
+        key: the source driver's own name of the message.
+        set_aside: path of the file that holds the message's bytes; empty where there are none.
+    """
+
+    folder: str
+    position: int
+    reason: str
+    error: str = ""
+    uid: int = 0
+    key: str = ""
+    set_aside: str = ""
+
+    def to_dict(self) -> dict[str, object]:
+        """Return it as plain values for JSON."""
+        return {
+            "folder": self.folder,
+            "position": self.position,
+            "reason": self.reason,
+            "error": self.error,
+            "uid": self.uid,
+            "key": self.key,
+            "set_aside": self.set_aside,
+        }
+
+
+@dataclass(slots=True)
+class FolderReport:
+    """What became of one folder. ``found`` is always ``copied + skipped + failed``."""
+
+    folder: FolderPath
+    found: int = 0
+    copied: int = 0
+    skipped: int = 0
+    """Already there by an earlier run, or given up with an allowed loss."""
+    failed: int = 0
+    size: int = 0
+    """Bytes of the messages copied."""
+    uids_kept: bool | None = None
+    """Every message copied has the UID, and the folder the UIDVALIDITY, that the source records; None: none copied."""
+
+    def to_dict(self) -> dict[str, object]:
+        """Return it as plain values for JSON."""
+        return {
+            "folder": str(self.folder),
+            "messages": {
+                "found": self.found,
+                "copied": self.copied,
+                "skipped": self.skipped,
+                "failed": self.failed,
+            },
+            "bytes": self.size,
+            "uids": None if self.uids_kept is None else "kept" if self.uids_kept else "new",
+        }
+
+
+@dataclass(slots=True)
+class Report:
+    """What a conversion did.
+
+    Attributes:
+        source: its location.
+        destination: its location.
+        folders: one report for each folder that can hold messages, in the order they were copied.
+        losses: the declared losses, all of them allowed.
+        problems: whatever did not arrive, or not as it was.
+        verified: all that was copied, now and by earlier runs, was compared in the destination and nothing differs;
+            None where no comparison was asked for.
+        notes: what was odd and how it was read, with the number of messages.
+        journal: path of the journal; empty where none is kept.
+        seconds: how long it took.
+    """
+
+    source: str
+    destination: str
+    folders: list[FolderReport] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    verified: bool | None = None
+    notes: Counter[str] = field(default_factory=Counter)
+    journal: str = ""
+    seconds: float = 0.0
+
+    @property
+    def found(self) -> int:
+        """Messages in the selected folders of the source."""
+        return sum(folder.found for folder in self.folders)
+
+    @property
+    def copied(self) -> int:
+        """Messages that this run stored."""
+        return sum(folder.copied for folder in self.folders)
+
+    @property
+    def skipped(self) -> int:
+        """Messages that an earlier run had stored, or given up with an allowed loss."""
+        return sum(folder.skipped for folder in self.folders)
+
+    @property
+    def failed(self) -> int:
+        """Messages that did not arrive."""
+        return sum(folder.failed for folder in self.folders)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the messages copied."""
+        return sum(folder.size for folder in self.folders)
+
+    @property
+    def ok(self) -> bool:
+        """All that was found arrived, and nothing that was compared differs: exit status 0."""
+        return not self.failed and not self.problems and self.verified is not False
+
+    def add_problem(
+        self,
+        folder: FolderPath,
+        error: str,
+        reason: str,
+        position: int = 0,
+        uid: int = 0,
+        key: str = "",
+        place: str = "",
+    ) -> None:
+        """Add a Problem; ``place`` is where the message was set aside."""
+        self.problems.append(Problem(str(folder), position, one_line(reason), error, uid, key, place))
+
+    def add_error(self, folder: FolderPath, error: MailstoreError) -> None:
+        """Add what went wrong with a folder as a whole."""
+        self.add_problem(folder, type(error).__name__, str(error))
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the report as plain values for JSON (schema in docs/convert.md)."""
+        return {
+            "source": self.source,
+            "destination": self.destination,
+            "folders": [folder.to_dict() for folder in self.folders],
+            "messages": {
+                "found": self.found,
+                "copied": self.copied,
+                "skipped": self.skipped,
+                "failed": self.failed,
+            },
+            "bytes": self.size,
+            "losses": [loss.to_dict() for loss in self.losses],
+            "problems": [problem.to_dict() for problem in self.problems],
+            "verified": self.verified,
+            "notes": [{"note": note, "messages": count} for note, count in sorted(self.notes.items())],
+            "journal": self.journal,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` without line breaks and controls."""
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -1,0 +1,92 @@
+"""One conversion under way: what its parts share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mailstore.convert.journal import Journal
+from mailstore.convert.options import Options, Progress, ProgressCallback
+from mailstore.convert.rejected import Rejected
+from mailstore.convert.report import FolderReport, Report
+from mailstore.convert.transit import Fact, Taken
+from mailstore.convert.workers import can_fork
+from mailstore.errors import MailstoreError
+from mailstore.model.info import Row
+from mailstore.model.names import FolderPath
+from mailstore.store import Store
+
+
+@dataclass(slots=True)
+class Run:
+    """A conversion under way."""
+
+    source: Store
+    destination: Store
+    options: Options
+    journal: Journal
+    report: Report
+    rejected: Rejected
+    progress: ProgressCallback | None
+    done: dict[str, list[int]] = field(default_factory=dict)
+    """Messages and bytes by phase."""
+
+    def advance(self, phase: Literal["copy", "verify"], path: FolderPath, messages: int, size: int) -> None:
+        """Count, and tell the caller."""
+        total = self.done.setdefault(phase, [0, 0])
+        total[0] += messages
+        total[1] += size
+        if self.progress is not None:
+            self.progress(Progress(phase, path, *total))
+
+    @property
+    def parallel(self) -> int:
+        """How many processes may work now; 1 where forking is not safe."""
+        return self.options.workers if self.options.workers > 1 and can_fork() else 1
+
+
+@dataclass(slots=True)
+class FolderRun:
+    """One folder of a conversion under way."""
+
+    run: Run
+    path: FolderPath
+    report: FolderReport
+    expected: dict[int, Fact] = field(default_factory=dict)
+    """What must be in the destination, by its UID there."""
+
+    def fail(self, error: MailstoreError) -> None:
+        """Note that the folder as a whole could not be handled (any further)."""
+        self.run.report.add_error(self.path, error)
+
+    def read(self, batches: Iterator[list[Row]]) -> Iterator[list[Row]]:
+        """Yield from the source; where it fails for good, note that and end."""
+        while True:
+            try:
+                rows = next(batches, None)
+            except MailstoreError as error:
+                self.fail(error)
+                return
+            if rows is None:
+                return
+            yield rows
+
+    def count(self, taken: Taken) -> None:
+        """Take what became of rows into the report."""
+        self.report.found += len(taken.facts) + len(taken.troubles)
+        self.report.failed += len(taken.troubles)
+        for position, key, uid, error, reason, place in taken.troubles:
+            self.run.report.add_problem(self.path, error, reason, position, uid, key, place)
+        self.run.report.notes.update(taken.notes)
+
+    def stored(self, facts: Sequence[Fact], uids: Sequence[int], same_uidvalidity: bool) -> None:
+        """Take messages that the destination has stored into report and expectation."""
+        self.expected.update(zip(uids, facts, strict=True))
+        report = self.report
+        report.copied += len(facts)
+        report.size += sum(fact.size for fact in facts)
+        kept = same_uidvalidity and all(
+            fact.uid == uid and fact.recorded for fact, uid in zip(facts, uids, strict=True)
+        )
+        report.uids_kept = kept and report.uids_kept is not False

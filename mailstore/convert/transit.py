@@ -1,0 +1,154 @@
+"""What is known of messages between the source and the destination: the hot loop of every conversion.
+
+A few microseconds a message are all there is, so a Fact is a plain tuple of what verification and journal need, made
+in one loop, and a message that cannot go on is the rare case.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import NamedTuple
+
+from mailstore.convert.journal import Entry
+from mailstore.convert.losses import whole
+from mailstore.convert.rejected import Rejected
+from mailstore.errors import MailstoreError, MessageTooLarge, UnreadableMessage
+from mailstore.model.info import Arrival, Body, Meta, Row
+from mailstore.model.measure import digest_of
+from mailstore.model.names import FolderPath
+
+
+class Fact(NamedTuple):
+    """A message that was read from the source."""
+
+    position: int
+    """In the source's folder, from 1."""
+    key: str
+    digest: bytes
+    stored: bytes
+    """Digest of what the destination gives back."""
+    uid: int
+    """In the source, for fetching it again; provisional unless ``recorded``."""
+    recorded: bool
+    size: int
+    meta: Meta | None
+    """What the destination was given; None where only the bytes are to be compared."""
+
+
+class Trouble(NamedTuple):
+    """A message that cannot go on; plain values, as it may come from another process."""
+
+    position: int
+    key: str
+    uid: int
+    error: str
+    reason: str
+    set_aside: str
+
+
+@dataclass(slots=True)
+class Taken:
+    """What became of some rows; adds up."""
+
+    facts: list[Fact] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How messages are taken for one destination folder."""
+
+    folder: FolderPath
+    rejected: Rejected
+    max_message: int | None
+    canonical: Callable[[bytes], bytes] | None
+    """None where the destination keeps every byte."""
+    fit: Callable[[Meta], Meta] | None
+    """None where the destination keeps every Meta."""
+
+    def take(self, rows: Sequence[Row], positions: Iterable[int], taken: Taken) -> list[Arrival]:
+        """Return what can go on, with a Fact for each in ``taken``; the rest becomes Troubles there.
+
+        The arrivals carry the recorded UIDs as hints, and their Blobs are open.
+        """
+        arrivals = []
+        facts = taken.facts
+        fit, canonical, limit = self.fit, self.canonical, self.max_message
+        for row, position in zip(rows, positions, strict=False):
+            uid, key, recorded = row[:3]
+            body = row.body
+            if row.error is not None or body is None:
+                taken.troubles.append(self._unreadable(row, position))
+                continue
+            if row.notes:
+                taken.notes.update(row.notes)
+            meta = row.meta if fit is None else fit(row.meta)
+            if isinstance(body, bytes):
+                size = len(body)
+                digest = sha256(body).digest()
+            else:
+                try:
+                    size, digest = body.size, digest_of(body)
+                except MailstoreError as error:
+                    body.close()
+                    taken.troubles.append(trouble(position, key, uid if recorded else 0, error))
+                    continue
+            if limit is not None and size > limit:
+                large = MessageTooLarge(f"{size} bytes are more than the format allows ({limit})")
+                taken.troubles.append(self.refuse(position, key, uid if recorded else 0, large, digest, body))
+                continue
+            stored = digest if canonical is None else sha256(canonical(whole(body))).digest()
+            facts.append(Fact(position, key, digest, stored, uid, recorded, size, meta))
+            arrivals.append(Arrival(body, meta, None, uid if recorded else 0))
+        return arrivals
+
+    def meta(self, row: Row) -> Meta:
+        """Return what the destination is given of a row."""
+        return row.meta if self.fit is None else self.fit(row.meta)
+
+    def _unreadable(self, row: Row, position: int) -> Trouble:
+        error = row.error or UnreadableMessage("the message has no contents that can be read")
+        uid = row.uid if row.recorded else 0
+        if row.body is None:
+            return trouble(position, row.key, uid, error)
+        return self.refuse(position, row.key, uid, error, None, row.body)
+
+    def refuse(
+        self, position: int, key: str, uid: int, error: MailstoreError, digest: bytes | None, body: Body
+    ) -> Trouble:
+        """Set a message aside, close it, and tell of it."""
+        told = trouble(position, key, uid, error)
+        try:
+            place = self.rejected.put(self.folder, position, digest or digest_of(body), body)
+            return told._replace(set_aside=place)
+        except MailstoreError as second:
+            return told._replace(reason=f"{error}; nor could it be set aside: {second}")
+        finally:
+            close(body)
+
+
+def trouble(position: int, key: str, uid: int, error: MailstoreError) -> Trouble:
+    """Return an error as a Trouble; ``uid`` is a recorded one or 0."""
+    return Trouble(position, key, uid, type(error).__name__, str(error), "")
+
+
+def entry_of(fact: Fact) -> Entry:
+    """Return what the journal notes of a message."""
+    return Entry(fact.key, fact.digest, fact.stored)
+
+
+def close(body: Body) -> None:
+    """Release a Blob; nothing for bytes."""
+    if not isinstance(body, bytes):
+        body.close()
+
+
+def close_all(arrivals: Iterable[Arrival]) -> None:
+    """Release the Blobs among ``arrivals``."""
+    for arrival in arrivals:
+        if not isinstance(arrival.body, bytes):
+            arrival.body.close()
