@@ -9,15 +9,15 @@ from typing import Any, Self
 
 
 class Progress:
-    """A bar that counts up to ``total`` (None: unknown); silent where nobody watches."""
+    """A count of what is done, with its speed; silent where nobody watches."""
 
-    def __init__(self, what: str, *, unit: str, total: int | None = None, quiet: bool = False) -> None:
+    def __init__(self, what: str, *, unit: str, quiet: bool = False) -> None:
         self._bar: Any = None
         if quiet or not sys.stderr.isatty():
             return
-        self._bar = import_module("tqdm").tqdm(
-            desc=what, total=total, unit=unit, file=sys.stderr, leave=False, dynamic_ncols=True
-        )
+        tqdm = import_module("tqdm").tqdm
+        tqdm.monitor_interval = 0  # its monitor is a thread, and a program with threads cannot safely fork
+        self._bar = tqdm(desc=what, unit=unit, file=sys.stderr, leave=False, dynamic_ncols=True)
 
     def __enter__(self) -> Self:
         return self
@@ -28,9 +28,12 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
-    def to(self, done: int, total: int | None = None) -> None:
-        """Show that ``done`` of ``total`` units are done."""
-        if self._bar is not None:
-            if total is not None:
-                self._bar.total = total
-            self._bar.update(done - self._bar.n)
+    def to(self, done: int, what: str) -> None:
+        """Show that ``done`` units of ``what`` are done."""
+        if self._bar is None:
+            return
+        if what != self._bar.desc:
+            self._bar.set_description_str(what, refresh=False)
+        if done < self._bar.n:
+            self._bar.reset()
+        self._bar.update(done - self._bar.n)

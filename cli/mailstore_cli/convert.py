@@ -1,0 +1,222 @@
+"""``mstore convert``: any store into any store."""
+
+from __future__ import annotations
+
+import click
+
+from mailstore import open_store, parse_location
+from mailstore.convert import LOSSES, Options, Plan, Report
+from mailstore.convert import Progress as Step
+from mailstore.convert import convert as convert_stores
+from mailstore.convert import plan as plan_conversion
+from mailstore_cli import options
+from mailstore_cli.exitcodes import FAILED, OK
+from mailstore_cli.names import folder_text, parse_folder, safe
+from mailstore_cli.progress import Progress
+from mailstore_cli.render import out, out_json, say, size_text, style, table
+
+_MOST_PROBLEMS = 100
+"""So many problems are named on stderr; the JSON report has them all."""
+
+
+@click.command(
+    short_help="Convert any mail store into any other.",
+    context_settings=options.CONTEXT,
+    epilog=options.examples(
+        "mstore convert /var/mail/joe maildir:~/Maildir",
+        "mstore convert --dry-run ~/Maildir mbox:~/mail",
+        "mstore convert ~/Maildir joe.db --exclude 'Trash*' --json > report.json",
+        "mstore convert joe.db mbox:joe.mbox --folder INBOX --allow-loss subscriptions",
+        notes=(
+            (
+                "SOURCE is opened read-only and never changed. Whole folder trees travel with bytes, order, "
+                "flags, keywords, dates, senders, UIDs, subscriptions. What DEST cannot hold is found before "
+                "anything is written, and refused unless --allow-loss names it."
+            ),
+            (
+                "A message that cannot be read or stored is named and counted, its bytes are set aside, and the "
+                "rest goes on. Run again, only what is new is copied: after an error, a crash, or more mail."
+            ),
+            (
+                "Exit code 0: all that was found arrived and, unless --no-verify is given, was read again and "
+                "compared. 1: something was lost or failed, or was refused."
+            ),
+        ),
+    ),
+)
+@click.argument("source", type=options.LocationType())
+@click.argument("dest", type=options.LocationType())
+@click.option("-n", "--dry-run", is_flag=True, help="Print the plan: folders, counts, bytes, losses. Change nothing.")
+@click.option(
+    "--allow-loss",
+    "allow_loss",
+    multiple=True,
+    metavar="NAME",
+    type=click.Choice(sorted(LOSSES)),
+    help="Accept that DEST cannot hold this: " + ", ".join(sorted(LOSSES)) + ". Repeatable.",
+)
+@click.option(
+    "-f",
+    "--folder",
+    "folders",
+    multiple=True,
+    type=options.FolderType(),
+    metavar="FOLDER",
+    help="Convert this folder only (not those below it). Repeatable.",
+)
+@click.option(
+    "--include", multiple=True, metavar="PATTERN", help="Convert folders that match, as 'Lists/*'. Repeatable."
+)
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out folders that match. Repeatable.")
+@click.option("--verify/--no-verify", default=True, help="Read what was copied again and compare it. On by default.")
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Processes to use; 1 never starts another one. One for each CPU, four at most, if not given.",
+)
+@click.option(
+    "--journal",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Where to note what was copied, for the next run; beside DEST, if not given.",
+)
+@click.option(
+    "--rejected",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Where to put the bytes of messages that cannot be stored; DEST.rejected, if not given.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but problems and errors.")
+@options.json_flag("The report as one JSON object.")
+@options.lock_timeout
+def convert(
+    source: str,
+    dest: str,
+    dry_run: bool,
+    allow_loss: tuple[str, ...],
+    folders: tuple[str, ...],
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    verify: bool,
+    jobs: int,
+    journal: str | None,
+    rejected: str | None,
+    quiet: bool,
+    as_json: bool,
+    lock_timeout: float,
+) -> int:
+    """Copy all mail of SOURCE into DEST, which is made where there is none, and verify it."""
+    wanted = Options(
+        folders=tuple(parse_folder(name) for name in folders),
+        include=include,
+        exclude=exclude,
+        allow_loss=frozenset(allow_loss),
+        verify=verify,
+        journal=journal,
+        rejected=rejected,
+        processes=jobs,
+    )
+    if dry_run:
+        with open_store(source, readonly=True, lock_timeout=lock_timeout) as old:
+            planned = plan_conversion(old, parse_location(dest), wanted)
+        return _show_plan(planned, wanted, quiet, as_json)
+    with (
+        open_store(source, readonly=True, lock_timeout=lock_timeout) as old,
+        open_store(dest, create=True, lock_timeout=lock_timeout) as new,
+        Progress("converting", unit=" messages", quiet=quiet) as progress,
+    ):
+
+        def watch(step: Step) -> None:
+            progress.to(
+                step.messages, f"{'copying' if step.phase == 'copy' else 'verifying'} {folder_text(step.folder)}"
+            )
+
+        report = convert_stores(old, new, wanted, watch)
+    return _show_report(report, quiet, as_json)
+
+
+def _show_plan(planned: Plan, wanted: Options, quiet: bool, as_json: bool) -> int:
+    _name_problems([(problem.folder, problem.position, problem.reason, "") for problem in planned.problems])
+    if as_json:
+        out_json({"dry_run": True, **planned.to_dict()})
+    elif not quiet:
+        out(f"{safe(planned.source)} -> {safe(planned.destination)}")
+        out()
+        table(
+            ("Folder", "Messages", "Bytes", "Already there", ""),
+            [
+                (
+                    folder_text(entry.folder),
+                    str(entry.messages),
+                    str(entry.size),
+                    str(entry.already),
+                    "" if entry.carried else "left out",
+                )
+                for entry in planned.folders
+            ],
+            right=frozenset({1, 2, 3}),
+        )
+        out()
+        out(f"{planned.messages} messages, {size_text(planned.size)}; {planned.already} of them are there already")
+        for loss in planned.losses:
+            need = "allowed" if loss.name in wanted.allow_loss else f"refused without --allow-loss {loss.name}"
+            out(style(f"Loss: {safe(loss.explanation)}: {_some(loss.examples)} ({need})", "yellow"))
+    return FAILED if planned.problems else OK
+
+
+def _show_report(report: Report, quiet: bool, as_json: bool) -> int:
+    _name_problems(
+        [(problem.folder, problem.position, problem.reason, problem.set_aside) for problem in report.problems]
+    )
+    if as_json:
+        out_json(report.to_dict())
+    elif not quiet:
+        _print_report(report)
+    return OK if report.ok else FAILED
+
+
+def _print_report(report: Report) -> None:
+    out(f"{safe(report.source)} -> {safe(report.destination)}")
+    out()
+    table(
+        ("Folder", "Found", "Copied", "Skipped", "Failed", "Bytes", "UIDs"),
+        [
+            (
+                folder_text(entry.folder),
+                str(entry.found),
+                str(entry.copied),
+                str(entry.skipped),
+                str(entry.failed),
+                str(entry.size),
+                "-" if not entry.copied else "kept" if entry.uids_kept else "new",
+            )
+            for entry in report.folders
+        ],
+        right=frozenset({1, 2, 3, 4, 5}),
+    )
+    out()
+    for note, count in sorted(report.notes.items()):
+        out(f"Note: {safe(note)} ({count} messages)")
+    for loss in report.losses:
+        out(style(f"Lost, as allowed: {safe(loss.explanation)}: {_some(loss.examples)}", "yellow"))
+    verified = {True: "verified", False: "NOT verified", None: "not compared"}[report.verified]
+    summary = (
+        f"{report.found} found, {report.copied} copied ({size_text(report.size)}), {report.skipped} skipped, "
+        f"{report.failed} failed; {verified}; {report.seconds:.1f} s"
+    )
+    out(style(summary, "green" if report.ok else "red"))
+
+
+def _some(examples: tuple[str, ...]) -> str:
+    return safe(", ".join(examples))
+
+
+def _name_problems(problems: list[tuple[str, int, str, str]]) -> None:
+    for folder, position, reason, set_aside in problems[:_MOST_PROBLEMS]:
+        place = f"{folder}, message {position}: " if position else f"{folder}: " if folder else ""
+        say(place + reason + (f" (its bytes are in {set_aside})" if set_aside else ""))
+    if len(problems) > _MOST_PROBLEMS:
+        say(f"and {len(problems) - _MOST_PROBLEMS} more problems; --json lists them all")
