@@ -18,14 +18,15 @@ from mailstore.drivers.sql.stage import StagedMessage
 from mailstore.drivers.sql.text import decode_keywords, decode_path, decode_text, encode_path, encode_text
 from mailstore.errors import FolderExists, InvalidFolderName, NoSuchFolder, NoSuchMessage, NoSuchStore
 from mailstore.model.caps import Capabilities
-from mailstore.model.changes import Change, FolderInfo, Outcome, Recovery, Staged, StoreDelta, Usage
-from mailstore.model.info import Arrival, Meta
+from mailstore.model.changes import Append, Change, FolderInfo, Outcome, Recovery, Staged, StoreDelta, Usage
+from mailstore.model.info import CHUNK, Arrival, Meta
 from mailstore.model.names import INBOX, FolderPath
 from mailstore.spi import Guard, Settings
 from mailstore.system import clock
 
 _T = TypeVar("_T")
 
+_BULK_MESSAGES = 200
 _STALE = 36 * 3600
 """Seconds after which what was staged and neither committed nor discarded is removed."""
 
@@ -227,7 +228,7 @@ class SqlDriver:
 
     def commit(self, changes: Sequence[Change], *, guard: Guard | None = None, need_uids: bool = True) -> list[Outcome]:
         """See Driver.commit: one transaction, so that all changes are carried out or none."""
-        with self._database.write() as connection:
+        with self._database.write(bulk=_is_bulk(changes)) as connection:
             commit = Commit(connection, self._account, changes, need_uids)
             if guard is not None:
                 guard(changes)
@@ -258,3 +259,9 @@ class SqlDriver:
     def close(self) -> None:
         """See Driver.close."""
         self._database.close()
+
+
+def _is_bulk(changes: Sequence[Change]) -> bool:
+    """Tell a commit of a conversion from a delivery; one that appends nothing belongs to either."""
+    appends = [change for change in changes if isinstance(change, Append)]
+    return not appends or len(appends) >= _BULK_MESSAGES or sum(one.staged.size for one in appends) >= CHUNK

@@ -11,6 +11,7 @@ The solution depends on what lies there:
 - A ``-wal`` with pages and nobody at work (its writer was killed, or the three files are a copy): the pages count. A
   VFS of ours opens both files for reading and takes no locks, and the exclusive locking mode keeps SQLite's index of
   the ``-wal`` on the heap instead of in ``-shm``.
+- A database that is not in WAL mode (a new one that is being filled): SQLite's reader makes no file and leaves none.
 - A live writer: it holds a lock on byte 128 of ``-shm`` (SQLite's DMS lock). Then we are a reader like any other, and
   only ``-shm``, the shared memory of those at work, changes.
 
@@ -93,7 +94,7 @@ def connect(path: str, *, live: bool) -> tuple[apsw.Connection, Stamp | None]:
         path: the database, which exists.
         live: this process itself has it open for writing.
     """
-    if live or _is_live(path + "-shm"):
+    if live or not _in_wal_mode(path) or _is_live(path + "-shm"):
         return apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY), None
     before = stamp(path)
     if len(before[1]) and before[1][2] > 0:
@@ -110,6 +111,12 @@ def _connect_quietly(path: str) -> apsw.Connection:
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     return connection
+
+
+def _in_wal_mode(path: str) -> bool:
+    """Tell what byte 18 of the header says: 2 is WAL, 1 a rollback journal."""
+    with open(path, "rb", buffering=0) as file:
+        return file.read(19)[18:] == b"\2"
 
 
 def _is_live(shm: str) -> bool:

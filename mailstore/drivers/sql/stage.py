@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import apsw
 
@@ -28,8 +28,7 @@ from mailstore.model.info import CHUNK, Arrival, Blob, Body, Meta, body_size
 from mailstore.system import clock
 
 
-@dataclass(frozen=True, slots=True)
-class StagedMessage:
+class StagedMessage(NamedTuple):
     """See mailstore.model.changes.Staged; picklable. It waits in ``content`` or in the body of row ``stage``."""
 
     meta: Meta
@@ -46,9 +45,14 @@ class StagedMessage:
 def hold(arrival: Arrival, content: bytes) -> StagedMessage:
     """Stage a small message in memory."""
     digest = hashlib.sha256(content).digest()
-    crlf_size = len(content) + content.count(b"\n") - content.count(b"\r\n")
+    crlf_size = len(content) + count_bare(content)
     sent_by, subject = headline(content)
     return StagedMessage(arrival.meta, arrival.key, digest, len(content), crlf_size, sent_by, subject, content)
+
+
+def count_bare(content: bytes) -> int:
+    """Return how many LF have no CR before them."""
+    return content.count(b"\n") - (content.count(b"\r\n") if b"\r" in content else 0)
 
 
 def write_large(database: Database, account: int, arrival: Arrival) -> StagedMessage:
@@ -75,7 +79,7 @@ def _fill(database: Database, account: int, body: int, stage: str, arrival: Arri
             sent_by, subject = headline(chunk)
         digest.update(chunk)
         size += len(chunk)
-        bare += chunk.count(b"\n") - chunk.count(b"\r\n") - (last == b"\r" and chunk[:1] == b"\n")
+        bare += count_bare(chunk) - (last == b"\r" and chunk[:1] == b"\n")
         last = chunk[-1:]
         with database.write() as connection:
             connection.execute(SQLITE.render(sql.ADD_CHUNK), (account, body, n, chunk))

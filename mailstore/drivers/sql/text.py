@@ -24,7 +24,6 @@ _LONGEST = 500
 """Characters kept of a From or Subject."""
 _HEADER_LIMIT = 64 << 10
 """Bytes searched for From and Subject."""
-_FIELD_END = re.compile(rb"\r?\n(?![ \t])")
 _CONTROLS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
@@ -87,28 +86,38 @@ def headline(start: bytes) -> tuple[str, str]:
 
     Encoded words are decoded, folds and controls become one space, at most 500 characters are kept.
     """
-    header = b"\n" + start[: min(header_end(start), _HEADER_LIMIT)]
-    if b"\n" not in header[1:]:
-        header = header.replace(b"\r", b"\n")
-    return _field(header, b"\nFrom:"), _field(header, b"\nSubject:")
+    end = start.find(b"\n\n", 0, _HEADER_LIMIT)
+    if end < 0 or b"\r" in start[:end]:  # most mail spares us the careful way
+        end = min(header_end(start), _HEADER_LIMIT)
+        if b"\n" not in start[:end]:
+            start = start[:end].replace(b"\r", b"\n")
+    return _field(start, b"From:", end), _field(start, b"Subject:", end)
 
 
-def _field(header: bytes, name: bytes) -> str:
+def _field(start: bytes, name: bytes, end: int) -> str:
     # Every message that is stored comes through here: a find is ten times as fast as formats.headers.first.
-    at = header.find(name)
-    if at < 0:
-        at = header.lower().find(name.lower())
-        if at < 0:
+    at = 0 if start.startswith(name) else start.find(b"\n" + name, 0, end) + 1
+    if not at and not start.startswith(name):
+        header = start[:end].lower()
+        name = name.lower()
+        at = 0 if header.startswith(name) else header.find(b"\n" + name) + 1
+        if not at and not header.startswith(name):
             return ""
-    end = _FIELD_END.search(header, at + len(name))
-    raw = header[at + len(name) : end.start() if end else None]
+    at += len(name)
+    stop = start.find(b"\n", at, end)
+    while stop >= 0 and start[stop + 1 : stop + 2] in (b" ", b"\t"):
+        stop = start.find(b"\n", stop + 1, end)
+    return _legible(start[at : stop if stop >= 0 else end])
+
+
+def _legible(raw: bytes) -> str:
     try:
-        text = raw.decode()
+        text = raw.decode().strip()
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
     if "=?" in text:
         text = _decode_words(text)
-    return _CONTROLS.sub(" ", text).strip()[:_LONGEST]
+    return (text if text.isprintable() else _CONTROLS.sub(" ", text).strip())[:_LONGEST]
 
 
 def _decode_words(text: str) -> str:
