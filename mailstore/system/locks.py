@@ -21,6 +21,7 @@ import errno
 import fcntl
 import os
 import random
+import stat
 import struct
 import threading
 from collections.abc import Iterator
@@ -148,16 +149,19 @@ def file_lock(fd: int, exclusive: bool, timeout: float, path: str) -> Iterator[N
 
 
 class Dotlock:
-    """A dotlock that is held."""
+    """A dotlock that is held, or about to be: the open lock file that ``path`` is to name."""
 
-    __slots__ = ("_fd", "_process", "_touched", "identity", "path")
+    __slots__ = ("_fd", "_identity", "_process", "_touched", "path")
 
-    def __init__(self, path: str, fd: int, identity: tuple[int, int]) -> None:
+    def __init__(self, path: str, fd: int) -> None:
+        found = os.fstat(fd)
         self.path = path
-        self.identity = identity
+        self._identity = (found.st_dev, found.st_ino)
         self._fd = fd
         self._process = os.getpid()
         self._touched = clock.monotonic()
+        with _held_guard:
+            _held.add(self._identity)
 
     def refresh(self) -> None:
         """Show that the owner is alive. Cheap: call it in every loop that runs under the lock.
@@ -176,7 +180,7 @@ class Dotlock:
 
     def is_ours(self) -> bool:
         """Tell whether the name still means our lock."""
-        return _identity(self.path) == self.identity
+        return _identity(self.path) == self._identity
 
     def release(self) -> None:
         """Remove the lock if it is still ours; may be called twice. Does nothing in a forked child."""
@@ -189,7 +193,7 @@ class Dotlock:
                     fs.unlink(self.path, missing_ok=True)
         finally:
             with _held_guard:
-                _held.discard(self.identity)
+                _held.discard(self._identity)
             os.close(fd)
 
 
@@ -202,33 +206,40 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _make_dotlock(lock: str) -> tuple[Dotlock | None, int]:
-    """Try once to make ``lock``; returns it, or None, and the file system's present (ns) where it is known."""
+    """Try once to make ``lock``; returns it, or None, and the file system's present (ns)."""
     fd, temporary = fs.temporary_beside(lock, 0o444)
-    made = False
-    identity = (0, 0)
+    made = Dotlock(lock, fd)
     try:
-        fs.write_all(fd, f"{os.getpid()}:{os.uname().nodename}".encode())
-        present = os.fstat(fd)
-        identity = (present.st_dev, present.st_ino)
-        with _held_guard:
-            _held.add(identity)
         try:
-            fs.link(temporary, lock)
-        except FileExistsError:
-            pass
-        except OSError as error:
-            if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
-                raise
-            return _make_exclusively(lock), present.st_mtime_ns
-        # NFS may answer with an error though the link was made: the number of names is the truth.
-        made = os.fstat(fd).st_nlink == 2
-        return (Dotlock(lock, fd, identity) if made else None), present.st_mtime_ns
-    finally:
-        if not made:
-            with _held_guard:
-                _held.discard(identity)
-            os.close(fd)
-        fs.unlink(temporary, missing_ok=True)
+            fs.write_all(fd, f"{os.getpid()}:{os.uname().nodename}".encode())
+            present = os.fstat(fd).st_mtime_ns
+            linked = _link(temporary, lock, fd)
+        finally:
+            fs.unlink(temporary, missing_ok=True)
+        if linked is None:
+            made.release()
+            return _make_exclusively(lock), present
+    except BaseException:
+        made.release()
+        raise
+    if linked:
+        return made, present
+    made.release()
+    return None, present
+
+
+def _link(temporary: str, lock: str, fd: int) -> bool | None:
+    """Give the temporary file the lock's name; None where the file system knows no links."""
+    try:
+        fs.link(temporary, lock)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        if error.errno in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            return None
+        raise
+    # NFS may answer with an error though the link was made: the number of names is the truth.
+    return os.fstat(fd).st_nlink == 2
 
 
 def _make_exclusively(lock: str) -> Dotlock | None:
@@ -237,12 +248,13 @@ def _make_exclusively(lock: str) -> Dotlock | None:
         fd = fs.create(lock, 0o444)
     except FileExistsError:
         return None
-    found = os.fstat(fd)
-    identity = (found.st_dev, found.st_ino)
-    with _held_guard:
-        _held.add(identity)
-    fs.write_all(fd, f"{os.getpid()}:{os.uname().nodename}".encode())
-    return Dotlock(lock, fd, identity)
+    made = Dotlock(lock, fd)
+    try:
+        fs.write_all(fd, f"{os.getpid()}:{os.uname().nodename}".encode())
+    except BaseException:
+        made.release()
+        raise
+    return made
 
 
 def _owner(text: bytes) -> tuple[int, bytes | None]:
@@ -296,7 +308,7 @@ def _break_stale(lock: str, box: str, present: int) -> bool:
         except OSError:
             return False
         found = os.fstat(fd)
-        if not _is_stale(found, os.read(fd, 512), box, present):
+        if not stat.S_ISREG(found.st_mode) or not _is_stale(found, os.read(fd, 512), box, present):
             return False
         if _identity(lock) != (found.st_dev, found.st_ino):
             return False

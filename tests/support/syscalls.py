@@ -47,8 +47,13 @@ class Recorder:
         return [name for name, _ in self.log]
 
 
-def stops(action: Callable[[], Any], failure: BaseException) -> Iterator[tuple[int, Recorder]]:
-    """Run ``action`` again and again, stopping it at its first, second, ... call, until it comes through."""
+def stops(
+    action: Callable[[], Any], failure: BaseException, raised: type[BaseException] | None = None
+) -> Iterator[tuple[int, Recorder]]:
+    """Run ``action`` again and again, stopping it at its first, second, ... call, until it comes through.
+
+    ``raised`` is what ``action`` then raises: ``failure`` itself unless it is translated.
+    """
     for at in range(1, 200):
         made = Recorder()
         made.fail_at, made.failure = at, failure
@@ -56,7 +61,7 @@ def stops(action: Callable[[], Any], failure: BaseException) -> Iterator[tuple[i
         with fs.replaced(made.table):
             try:
                 action()
-            except type(failure):
+            except raised or type(failure):
                 stopped = True
         if len(made.log) < at:
             assert not stopped
