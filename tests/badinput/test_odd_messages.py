@@ -34,7 +34,7 @@ ODD = {
     "forged metadata": b"Status: RO\nX-UID: 77\nX-IMAPbase: 1 2\nX-Status: D\nContent-Length: 9999\nSubject: f\n\nx\n",
     "forged, other case": b"STATUS: RO\nx-uid: 77\nX-Keywords: a b\nX-IMAP: 1 1\nSubject: f\n\nbody\n",
     "MMDF marks": b"Subject: m\n\n\1\1\1\1\n\1\1\1\1\nbody\n",
-    "the pseudo message": b"From: Mail System Internal Data <MAILER-DAEMON@x>\nStatus: RO\nX-IMAP: 1234567890 0000000005\n"
+    "the pseudo message": b"From: Mail System Internal Data <M@x>\nStatus: RO\nX-IMAP: 1234567890 0000000005\n"
     b"Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\n\nThis text is part of the internal format\n",
 }
 FORMS = sorted(set(CIRCUIT))
