@@ -121,7 +121,7 @@ def _row(message: StoredMessage, want: int) -> Row:
         crlf_size_of(body) if want & CRLF_SIZE else None,
         digest_of(body) if want & DIGEST else None,
         _header(body) if want & HEADER else None,
-        (body if isinstance(body, bytes) else _View(body)) if want & BODY else None,
+        (body if isinstance(body, bytes) and len(body) <= CHUNK else _View(body)) if want & BODY else None,
     )
 
 
