@@ -13,7 +13,7 @@ from mailstore_cli import options
 from mailstore_cli.exitcodes import FAILED, OK
 from mailstore_cli.names import folder_text, parse_folder, safe
 from mailstore_cli.progress import Progress
-from mailstore_cli.render import out, out_json, say, size_text, style, table
+from mailstore_cli.render import out, out_json, plural, say, style, table
 
 _MOST_PROBLEMS = 100
 """So many problems are named on stderr; the JSON report has them all."""
@@ -26,7 +26,7 @@ _MOST_PROBLEMS = 100
         "mstore convert /var/mail/joe maildir:~/Maildir",
         "mstore convert --dry-run ~/Maildir mbox:~/mail",
         "mstore convert ~/Maildir joe.db --exclude 'Trash*' --json > report.json",
-        "mstore convert joe.db mbox:joe.mbox --folder INBOX --allow-loss subscriptions",
+        "mstore convert joe.db mbox:joe.mbox -f INBOX --allow-loss subscriptions",
         notes=(
             (
                 "SOURCE is opened read-only and never changed. Whole folder trees travel with bytes, order, "
@@ -55,19 +55,7 @@ _MOST_PROBLEMS = 100
     type=click.Choice(sorted(LOSSES)),
     help="Accept that DEST cannot hold this: " + ", ".join(sorted(LOSSES)) + ". Repeatable.",
 )
-@click.option(
-    "-f",
-    "--folder",
-    "folders",
-    multiple=True,
-    type=options.FolderType(),
-    metavar="FOLDER",
-    help="Convert this folder only (not those below it). Repeatable.",
-)
-@click.option(
-    "--include", multiple=True, metavar="PATTERN", help="Convert folders that match, as 'Lists/*'. Repeatable."
-)
-@click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out folders that match. Repeatable.")
+@options.folder_choice("Convert")
 @click.option("--verify/--no-verify", default=True, help="Read what was copied again and compare it. On by default.")
 @click.option(
     "-j",
@@ -160,7 +148,7 @@ def _show_plan(planned: Plan, wanted: Options, quiet: bool, as_json: bool) -> in
             right=frozenset({1, 2, 3}),
         )
         out()
-        out(f"{planned.messages} messages, {size_text(planned.size)}; {planned.already} of them are there already")
+        out(f"{plural(planned.messages, 'message')}, {planned.size} bytes; {planned.already} of them are there already")
         for loss in planned.losses:
             need = "allowed" if loss.name in wanted.allow_loss else f"refused without --allow-loss {loss.name}"
             out(style(f"Loss: {safe(loss.explanation)}: {_some(loss.examples)} ({need})", "yellow"))
@@ -199,12 +187,12 @@ def _print_report(report: Report) -> None:
     )
     out()
     for note, count in sorted(report.notes.items()):
-        out(f"Note: {safe(note)} ({count} messages)")
+        out(f"Note: {safe(note)} ({plural(count, 'message')})")
     for loss in report.losses:
         out(style(f"Lost, as allowed: {safe(loss.explanation)}: {_some(loss.examples)}", "yellow"))
     verified = {True: "verified", False: "NOT verified", None: "not compared"}[report.verified]
     summary = (
-        f"{report.found} found, {report.copied} copied ({size_text(report.size)}), {report.skipped} skipped, "
+        f"{report.found} found, {report.copied} copied ({report.size} bytes), {report.skipped} skipped, "
         f"{report.failed} failed; {verified}; {report.seconds:.1f} s"
     )
     out(style(summary, "green" if report.ok else "red"))

@@ -7,7 +7,7 @@ import click
 from mailstore import CannotCreate, FolderExists, FolderInfo, FolderPath, NoSuchStore, Store, UsageError, open_store
 from mailstore_cli import options
 from mailstore_cli.names import folder_text, parse_folder
-from mailstore_cli.render import out, out_json
+from mailstore_cli.render import out, out_json, plural
 
 
 @click.group(
@@ -178,7 +178,7 @@ def delete(location: str, names: tuple[str, ...], force: bool, lock_timeout: flo
         for path in paths:
             count = len(store.folder(path)) if not force else 0
             if count:
-                raise UsageError(f"{folder_text(path)} holds {count} messages; --force deletes them with it")
+                raise UsageError(f"{folder_text(path)} holds {plural(count, 'message')}; --force deletes them with it")
             store.delete(path)
 
 

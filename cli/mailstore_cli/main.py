@@ -162,6 +162,7 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:  
 
 @click.group(
     cls=Mstore,
+    short_help="Read, convert and compare mail stores.",
     context_settings=CONTEXT,
     epilog=examples(
         "mstore convert /var/mail/joe maildir:~/Maildir",

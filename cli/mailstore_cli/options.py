@@ -58,15 +58,15 @@ class FolderType(_TextType):
     def shell_complete(
         self,
         ctx: click.Context,
-        param: click.Parameter,  # noqa: ARG002 -- click's signature
+        param: click.Parameter,
         incomplete: str,
     ) -> list[CompletionItem]:
         """Offer the folders of the store; none where it cannot be opened."""
         from mailstore import MailstoreError, open_store
         from mailstore_cli.names import folder_text
 
-        location = ctx.params.get("location") or ctx.params.get("source")
-        if not location:
+        location = _location_before(ctx, param)
+        if location is None:
             return []
         try:
             with open_store(location, readonly=True) as store:
@@ -74,6 +74,15 @@ class FolderType(_TextType):
         except (MailstoreError, OSError):
             return []
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def _location_before(ctx: click.Context, param: click.Parameter) -> str | None:
+    """Return the location on a line that is being completed; ``--to`` is a folder of the second."""
+    number = 1 if param.name == "to" else 0
+    named = [ctx.params.get(name) for name in ("location", "source", "dest", "a")]
+    # click leaves the words of a line whose last option still lacks its value where they are
+    words = [word for word in named if word] or [word for word in ctx.args if not word.startswith("-")]
+    return words[number] if len(words) > number else None
 
 
 def examples(*lines: str, notes: Sequence[str] = ()) -> str:
@@ -118,3 +127,33 @@ def lock_timeout(command: Command) -> Command:
         metavar="SECONDS",
         help="How long to wait for another program's lock before giving up (exit code 75).",
     )(command)
+
+
+def folder_choice(verb: str) -> Decorator:
+    """Add ``--folder``, ``--include`` and ``--exclude``; ``verb`` says what is done with the folders chosen."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in (
+            click.option(
+                "--exclude", multiple=True, metavar="PATTERN", help="Leave out folders that match. Repeatable."
+            ),
+            click.option(
+                "--include",
+                multiple=True,
+                metavar="PATTERN",
+                help=f"{verb} folders that match, as 'Lists/*'. Repeatable.",
+            ),
+            click.option(
+                "-f",
+                "--folder",
+                "folders",
+                multiple=True,
+                type=FolderType(),
+                metavar="FOLDER",
+                help=f"{verb} this folder only (not those below it). Repeatable.",
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return decorate

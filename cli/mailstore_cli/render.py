@@ -89,6 +89,11 @@ def _width(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
+def plural(count: int, noun: str) -> str:
+    """Return ``1 message`` or ``2 messages``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def size_text(size: int | None) -> str:
     """Return a number of bytes for people: 931, 4.2K, 17M; '-' where it is not known."""
     if size is None:

@@ -9,6 +9,7 @@ import click
 import pytest
 
 from mailstore import FolderPath, open_store
+from mailstore.convert import LOSSES
 from mailstore_cli.exitcodes import MEANING
 from mailstore_cli.main import mstore as group
 
@@ -48,9 +49,8 @@ def test_every_option_is_documented_and_every_documented_option_is_there(path):
         name for option in ALL[path].params if isinstance(option, click.Option)
         for name in (*option.opts, *option.secondary_opts)
     }  # fmt: skip
-    documented = set(
-        re.findall(r"(?<![\w-])--?[a-z][a-z-]*", re.sub(r"```.*?```|^    .*?$", "", text, flags=re.DOTALL | re.MULTILINE))
-    )
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    documented = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", prose))
     assert documented == there - {"--help", "-h"}
 
 
@@ -115,6 +115,31 @@ def test_schema_of_folder_list(mstore, filled):
     hold("folder list", mstore("folder", "list", filled, "--json"))
 
 
+def test_schema_of_convert(mstore, filled, tmp_path):
+    arguments = ("convert", filled, f"sqlite:{tmp_path}/mail.db", "--json")
+    hold("convert dry-run", mstore(*arguments, "-n"), 1)
+    hold("convert", mstore(*arguments), 1)
+    hold("convert", mstore(*arguments), 1)
+    hold("convert dry-run", mstore(*arguments, "-n"), 1)
+    lossy = ("convert", filled, f"mbox:{tmp_path}/mail.mbox", "--json")
+    plan = mstore(*lossy, "-n")
+    hold("convert dry-run", plan, 1)
+    assert plan.object["losses"]
+    hold("convert", mstore(*lossy, *(f"--allow-loss={loss['name']}" for loss in plan.object["losses"])), 1)
+
+
+def test_schema_of_verify(mstore, filled, memory, tmp_path):
+    hold("verify", mstore("verify", filled, filled, "--json"), 1)
+    ran = mstore("verify", filled, "memory:", "--json")
+    hold("verify", ran, 1)
+    assert {difference["what"] for difference in ran.object["differences"]} >= {"only-in-first", "subscription"}
+
+
+def test_every_loss_is_documented():
+    table = dict(re.findall(r"^\| `([a-z][a-z-]*)` \| (.*) \|$", section(("mstore", "convert")), re.MULTILINE))
+    assert table == LOSSES
+
+
 def test_every_schema_is_tried():
-    tried = set(re.findall(r'hold\(\s*"([a-z ]+)"', Path(__file__).read_text(encoding="utf-8")))
+    tried = set(re.findall(r'hold\(\s*"([a-z -]+)"', Path(__file__).read_text(encoding="utf-8")))
     assert tried == set(SCHEMAS)

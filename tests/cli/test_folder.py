@@ -50,7 +50,7 @@ def test_rename(mstore, memory):
 def test_delete(mstore, memory):
     ran = mstore("folder", "delete", memory, "Archive/2024")
     assert ran.exit_code == 64
-    assert ran.stderr == "mstore: Archive/2024 holds 1 messages; --force deletes them with it\n"
+    assert ran.stderr == "mstore: Archive/2024 holds 1 message; --force deletes them with it\n"
     assert mstore("folder", "delete", memory, "Archive/2024", "--force").exit_code == 0
     assert mstore("folder", "delete", memory, "Archive/2024").exit_code == 66
     assert mstore("folder", "delete", memory, "INBOX", "--force").exit_code == 64

@@ -1,0 +1,187 @@
+"""mstore convert: the plan, the report, the exit codes. What travels is tested with the library."""
+
+import pytest
+
+from mailstore import open_store
+
+
+def bodies(location):
+    with open_store(location, readonly=True) as store:
+        return {
+            str(info.path): [message.bytes() for message in store.folder(info.path)]
+            for info in store.folders()
+            if info.selectable
+        }
+
+
+def test_the_report(mstore, memory, messages, tmp_path):
+    ran = mstore("convert", memory, f"sqlite:{tmp_path}/mail.db", "--json")
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    report = ran.object
+    assert report["source"] == memory
+    assert report["destination"] == f"sqlite:{tmp_path}/mail.db"
+    assert report["messages"] == {"found": 4, "copied": 4, "skipped": 0, "failed": 0}
+    assert report["bytes"] == sum(map(len, messages.values())) + len(messages["plain"])
+    assert (report["losses"], report["problems"], report["verified"]) == ([], [], True)
+    assert [folder["folder"] for folder in report["folders"]] == ["INBOX", "Archive/2024"]
+    assert report["seconds"] >= 0
+    assert bodies(f"sqlite:{tmp_path}/mail.db") == bodies(memory)
+
+
+def test_for_people(mstore, memory, tmp_path):
+    ran = mstore("convert", memory, f"sqlite:{tmp_path}/mail.db")
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert ran.lines[0] == f"{memory} -> sqlite:{tmp_path}/mail.db"
+    assert next(line for line in ran.lines if line.startswith("INBOX")).split()[1:5] == ["3", "3", "0", "0"]
+    assert ran.lines[-1].startswith("4 found, 4 copied (")
+    assert ", 0 skipped, 0 failed; verified; " in ran.lines[-1]
+
+
+def test_again_copies_nothing(mstore, memory, tmp_path):
+    dest = f"sqlite:{tmp_path}/mail.db"
+    assert mstore("convert", memory, dest).exit_code == 0
+    ran = mstore("convert", memory, dest, "--json")
+    assert ran.exit_code == 0
+    assert ran.object["messages"] == {"found": 4, "copied": 0, "skipped": 4, "failed": 0}
+    with open_store(memory) as store:
+        store.inbox.append(b"Subject: late\n\n")
+    assert mstore("convert", memory, dest, "--json").object["messages"] == {
+        "found": 5, "copied": 1, "skipped": 4, "failed": 0,
+    }  # fmt: skip
+    assert bodies(dest) == bodies(memory)
+
+
+def test_quiet_and_not_verified(mstore, memory, tmp_path):
+    ran = mstore("convert", memory, f"sqlite:{tmp_path}/a.db", "--quiet")
+    assert (ran.exit_code, ran.stdout, ran.stderr) == (0, b"", "")
+    ran = mstore("convert", memory, f"sqlite:{tmp_path}/b.db", "--no-verify", "--json")
+    assert (ran.exit_code, ran.object["verified"]) == (0, None)
+    assert mstore("convert", memory, f"sqlite:{tmp_path}/c.db", "--no-verify").lines[-1].count("not compared") == 1
+
+
+def test_dry_run_changes_nothing(mstore, memory, tmp_path):
+    ran = mstore("convert", memory, f"sqlite:{tmp_path}/mail.db", "--dry-run", "--json")
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    plan = ran.object
+    assert plan["dry_run"] is True
+    assert (plan["messages"], plan["already"], plan["losses"], plan["problems"]) == (4, 0, [], [])
+    assert [(folder["folder"], folder["messages"]) for folder in plan["folders"]] == [("INBOX", 3), ("Archive/2024", 1)]
+    assert sum(folder["bytes"] for folder in plan["folders"]) == plan["bytes"]
+    people = mstore("convert", memory, f"sqlite:{tmp_path}/mail.db", "-n")
+    assert (people.exit_code, people.lines[-1]) == (
+        0,
+        f"4 messages, {plan['bytes']} bytes; 0 of them are there already",
+    )
+    assert mstore("convert", memory, f"sqlite:{tmp_path}/mail.db", "-n", "-q").stdout == b""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "folders"),
+    [
+        (("--folder", "INBOX"), ["INBOX"]),
+        (("-f", "Archive/2024", "-f", "inbox"), ["INBOX", "Archive/2024"]),
+        (("--include", "Arch*"), ["Archive/2024"]),
+        (("--exclude", "Arch*"), ["INBOX"]),
+        (("--include", "*", "--exclude", "INBOX"), ["Archive/2024"]),
+    ],
+)
+def test_choice_of_folders(mstore, memory, tmp_path, arguments, folders):
+    ran = mstore("convert", memory, f"sqlite:{tmp_path}/mail.db", "--json", *arguments)
+    assert ran.exit_code == 0
+    assert [folder["folder"] for folder in ran.object["folders"]] == folders
+    assert {name for name, mail in bodies(f"sqlite:{tmp_path}/mail.db").items() if mail} == set(folders)
+
+
+def test_losses_are_refused_unless_allowed(mstore, memory, tmp_path):
+    dest = f"mbox:{tmp_path}/mail.mbox"
+    with open_store(memory) as store:
+        store.subscribe("Archive/2024")
+    plan = mstore("convert", memory, dest, "--dry-run", "--json").object
+    names = [loss["name"] for loss in plan["losses"]]
+    assert "folders" in names
+    assert all(loss["count"] > 0 and loss["explanation"] and loss["examples"] for loss in plan["losses"])
+    ran = mstore("convert", memory, dest)
+    assert (ran.exit_code, ran.stdout) == (1, b"")
+    assert ran.stderr.startswith("mstore: ")
+    assert ran.stderr.count("\n") == 1
+    assert all(name in ran.stderr for name in names)
+    assert list(tmp_path.iterdir()) == []
+    refused = mstore("convert", memory, dest, "--json").object["error"]
+    assert (refused["kind"], refused["exit_code"]) == ("LossRefused", 1)
+    allowed = [word for name in names for word in ("--allow-loss", name)]
+    ran = mstore("convert", memory, dest, "--json", *allowed)
+    assert ran.exit_code == 0
+    report = ran.object
+    assert [loss["name"] for loss in report["losses"]] == names
+    assert report["messages"] == {"found": 4, "copied": 3, "skipped": 1, "failed": 0}
+    people = mstore("convert", memory, dest, *allowed)
+    assert "Lost, as allowed: " in people.text
+    assert "left out" in mstore("convert", memory, dest, "-n").text
+
+
+def test_a_message_that_cannot_be_read_is_named_and_the_rest_goes_on(mstore, tmp_path, messages):
+    source = broken_by_a_dangling_link(tmp_path)
+    ran = mstore("convert", source, f"sqlite:{tmp_path}/mail.db", "--json")
+    assert ran.exit_code == 1
+    report = ran.object
+    assert report["messages"] == {"found": 3, "copied": 2, "skipped": 0, "failed": 1}
+    (problem,) = report["problems"]
+    assert (problem["folder"], problem["position"]) == ("INBOX", 2)
+    assert problem["reason"]
+    assert ran.stderr.startswith("mstore: INBOX, message 2: ")
+    assert report["verified"] is not None
+
+
+def maildir(tmp_path):
+    root = tmp_path / "Maildir"
+    for name in ("cur", "new", "tmp"):
+        (root / name).mkdir(parents=True)
+    for number in (1, 2, 3):
+        (root / "cur" / f"{1700000000 + number}.M{number}P1.host:2,S").write_bytes(b"Subject: %d\n\n" % number)
+    return root
+
+
+def broken_by_a_dangling_link(tmp_path):
+    root = maildir(tmp_path)
+    (root / "cur" / "1700000002.M2P1.host:2,S").unlink()
+    (root / "cur" / "1700000002.M2P1.host:2,S").symlink_to("nowhere")
+    return f"maildir:{root}"
+
+
+def test_refusals_before_anything_is_done(mstore, memory, tmp_path):
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "file.txt").write_text("no mail\n")
+    cases = {
+        (f"sqlite:{tmp_path}/none.db", f"sqlite:{tmp_path}/x.db"): 66,
+        (f"{tmp_path}/plain", f"sqlite:{tmp_path}/x.db"): 65,
+        (memory, f"sqlite:{tmp_path}/no/such/directory/x.db"): 73,
+        (memory, memory): 64,
+        (memory, "bogus:x"): 64,
+    }
+    for (source, dest), code in cases.items():
+        ran = mstore("convert", source, dest)
+        assert (ran.exit_code, ran.stdout) == (code, b""), (source, dest, ran)
+        assert ran.stderr.startswith("mstore: ")
+        assert ran.stderr.count("\n") == 1
+    assert mstore("convert", memory, f"sqlite:{tmp_path}/x.db", "--allow-loss", "everything").exit_code == 64
+    assert mstore("convert", memory, f"sqlite:{tmp_path}/x.db", "--jobs", "-1").exit_code == 64
+    assert mstore("convert", memory, f"sqlite:{tmp_path}/x.db", "-f", "Nowhere").exit_code == 66
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["plain"]
+
+
+def test_journal_where_it_is_told(mstore, memory, tmp_path):
+    journal = tmp_path / "notes"
+    ran = mstore("convert", memory, f"sqlite:{tmp_path}/mail.db", "--journal", journal, "--json")
+    assert ran.exit_code == 0
+    assert ran.object["journal"] == str(journal)
+    assert journal.exists()
+    assert mstore("convert", memory, f"sqlite:{tmp_path}/mail.db", "--journal", tmp_path).exit_code == 64
+
+
+def test_a_conversion_imports_no_more_than_it_needs(process, tmp_path):
+    """A conversion starts a process: what it imports is paid each time."""
+    ran = process("convert", "memory:", f"sqlite:{tmp_path}/mail.db", env={"PYTHONPROFILEIMPORTTIME": "1"})
+    assert ran.exit_code == 0
+    modules = {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
+    assert not modules & {"tqdm", "asyncio", "email.parser", "zstandard", "unittest", "importlib.metadata"}
