@@ -1,0 +1,311 @@
+r"""Where records begin and end in an mbox file, in one pass over any number of bytes and constant memory.
+
+The problem. A line that begins with ``From `` begins a message, unless it is running text. Merging two messages loses
+one; splitting one changes it and invents another. No single rule is right for every file that exists.
+
+The reading (docs/violations.md has the real files behind it):
+
+- A line with a sender and a readable date is a separator if the line before it is empty, or the line after it is a
+  header field. (Python, imaptest and Roundcube write no empty line; others write messages without a header.)
+- A line with something like a time of day (``Fri Jan 1 00:0:00 2015``) is one if both hold.
+- A line without any date is one if both hold and it is Thunderbird's bare ``From`` or ``From -``, or if the file's
+  own first line has no date either.
+- Everything else is text.
+- ``Content-Length`` is believed record by record, only where a line with a date, or the end of the file, stands
+  exactly behind so many bytes and an empty line. Where the counted bytes hold a full separator themselves, it is
+  believed only if at least half of the file's records are so counted: one forged header swallows nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from mailstore.formats.mbox.dialect import MARK
+from mailstore.formats.mbox.from_line import FromLine, Kind, Zone
+from mailstore.formats.mbox.record import ENDS, HEAD
+
+WINDOW = 1 << 20
+"""Bytes read at once."""
+LIMIT = WINDOW + (1 << 16)
+"""Bytes of the largest record that is handed on in memory."""
+LINE = 8192
+"""Bytes of the longest From_ line; a longer one is text."""
+
+_MARK = re.compile(rb"(\A|\n)" + MARK + rb"\r?\n?(?:(?<=\n)|\Z)")
+_FIELD = re.compile(rb"[!-9;-~]+[ \t]*:|>?From ")
+_FROM = re.compile(rb"From ")
+_LENGTH = re.compile(rb"[\r\n]Content-Length:[ \t]*(\d{1,18})[ \t]*[\r\n]")
+
+Read = Callable[[int, int], bytes]
+"""(offset, size) -> bytes, fewer only at the end."""
+
+
+class Extent(NamedTuple):
+    """One record."""
+
+    start: int
+    """Offset of its From_ line (in MMDF: of what follows the mark)."""
+    stop: int
+    """Offset where the next record, or its closing mark, begins."""
+    raw: bytes | None
+    """Its bytes; None where it is larger than LIMIT."""
+    line: FromLine
+    line_stop: int
+    """Length of its From_ line with its line end."""
+    head_stop: int
+    """Length up to the end of its header block; 0 where it has no empty line within HEAD."""
+    quoted: bool
+    """A ``>From `` occurs in it, at the beginning of a line or not."""
+    counted: int
+    """Length of what Content-Length accounts for, header included; 0 where there is none or it is not believed."""
+
+
+class Rules(NamedTuple):
+    """What the scan must know of a file."""
+
+    size: int
+    newline: bytes
+    zone: Zone
+    bare: bool = False
+    """The file's first line has no date."""
+    counts: Callable[[], bool] = lambda: True
+    """Whether a Content-Length may reach over full separators; asked only where one does."""
+
+
+_TEXT = FromLine(Kind.TEXT, None, None)
+NO_LINE = FromLine(Kind.BARE, None, None)
+"""In the place of a From_ line that is not there (MMDF)."""
+
+
+def separates(line: FromLine, *, blank: bool, field: bool, bare: bool) -> bool:
+    """Tell whether a line is a separator, from itself, the line before (``blank``) and the line after (``field``)."""
+    if line.kind == Kind.DATED:
+        return blank or field
+    if line.kind == Kind.TEXT or not (blank and field):
+        return False
+    return line.kind == Kind.CLOCK or line.sender is None or bare
+
+
+class _Separator(NamedTuple):
+    at: int
+    """File offset."""
+    line: FromLine
+    length: int
+    """Of the line with its line end."""
+    full: bool
+    """The line before is empty."""
+
+
+class Scanner:
+    """Walks over the records of ``[start, stop)``; ``start`` is the beginning of a record.
+
+    ``stop`` below the file's size must be the beginning of a record too. What the records say decides: a wrong
+    ``stop`` shows as a last Extent that ends elsewhere.
+    """
+
+    def __init__(self, read: Read, rules: Rules, start: int, stop: int) -> None:
+        self._read = read
+        self._rules = rules
+        self._code = rules.newline[0]
+        self._start = start
+        self._stop = stop
+        self._quoted = False
+        self._jump(start)
+
+    def _jump(self, offset: int) -> None:
+        """Begin a new window at ``offset``."""
+        self._base = offset
+        self._window = self._read(offset, WINDOW)
+        self._done = offset + len(self._window)
+
+    def _more(self, keep: int) -> bool:
+        """Read on, keeping the window from file offset ``keep``; False at the end of the file."""
+        data = self._read(self._done, WINDOW)
+        self._window = self._window[keep - self._base :] + data
+        self._base = keep
+        self._done += len(data)
+        return bool(data)
+
+    def _line_at(self, window: bytes, at: int) -> tuple[FromLine, int]:
+        """Read the From_ line at offset ``at`` of a window that holds LINE bytes more, or the rest of the file."""
+        end = window.find(self._rules.newline, at, at + LINE)
+        if end < 0:
+            if len(window) - at > LINE:
+                return _TEXT, at
+            end = len(window)
+        line = window[at : end - 1] if window[end - 1 : end] == b"\r" else window[at:end]
+        return self._rules.zone.parse(line), min(end + 1, len(window))
+
+    def _separator_at(self, at: int) -> _Separator | None:
+        """Return what stands at offset ``at`` of the window if it separates, else None."""
+        window = self._window
+        line, end = self._line_at(window, at)
+        if line.kind == Kind.TEXT:
+            return None
+        before = window[max(at - 3, 0) : at]
+        blank = before[-2:] == self._rules.newline * 2 or before == b"\n\r\n"
+        if not (line.kind == Kind.DATED and blank):
+            field = _FIELD.match(window, end) is not None
+            if not separates(line, blank=blank, field=field, bare=self._rules.bare):
+                return None
+        return _Separator(self._base + at, line, end - at, blank)
+
+    def _next(self, start: int, at: int) -> _Separator | None:
+        """Find the next separator from file offset ``at`` on; None at the end. Notes quoted lines on the way.
+
+        The window goes on holding the record that begins at ``start`` as long as that is within LIMIT.
+        """
+        code = self._code
+        while True:
+            window, base = self._window, self._base
+            whole = self._done >= self._rules.size
+            # A line near the window's end is looked at when it is wholly there, with the line after it.
+            horizon = len(window) if whole else len(window) - LINE - 256
+            for found in _FROM.finditer(window, max(at - base, 1)):
+                here = found.start()
+                if here >= horizon:
+                    break
+                before = window[here - 1]
+                if before == 62:
+                    self._quoted = True
+                elif before == code:
+                    separator = self._separator_at(here)
+                    if separator is not None:
+                        return separator
+            if whole:
+                return None
+            at = max(base + horizon, at)
+            if not self._more(start if at - start <= LIMIT and start >= base else at - 4):
+                self._done = self._rules.size
+
+    def _boundary(self, target: int) -> _Separator | None:
+        """Return the separator that stands at ``target`` or up to two line ends later; the end of the file is one."""
+        if target > self._rules.size:
+            return None
+        data = self._read(target, LINE + 256)
+        at = 0
+        for _ in range(3):
+            if target + at >= self._rules.size:
+                return _Separator(self._rules.size, _TEXT, 0, full=True)
+            if data[at : at + 5] == b"From ":
+                line, end = self._line_at(data, at)
+                return _Separator(target + at, line, end - at, full=True) if line.kind == Kind.DATED else None
+            step = 2 if data[at : at + 2] == b"\r\n" else 1
+            if step == 1 and data[at : at + 1] != self._rules.newline:
+                return None
+            at += step
+        return None
+
+    def __iter__(self) -> Iterator[Extent]:
+        """Yield the records in order."""
+        if self._start >= self._stop:
+            return
+        line, length = self._line_at(self._window, 0)
+        if line.kind == Kind.TEXT:
+            length = 0
+        here = _Separator(self._start, line, length, full=True)
+        ends = ENDS[self._rules.newline]
+        while here.at < self._stop:
+            start = here.at
+            self._quoted = False
+            following = self._next(start, start + here.length)
+            stop = self._rules.size if following is None else following.at
+            if start >= self._base:
+                head, at = self._window, start - self._base
+            else:
+                head, at = self._read(start, HEAD), 0
+            limit = min(at + stop - start, at + HEAD)
+            empty = ends.search(head, max(at + here.length - 1, at), limit)
+            end, counted = (empty.end() if empty else 0), 0
+            if end and head.find(b"Content-Length:", at + here.length, end) >= 0:
+                found = _LENGTH.search(head, at + here.length - 1, end)
+                target = start + end - at + int(found[1]) if found else 0
+                if found and (boundary := self._believed(target, stop, following)) is not None:
+                    counted = target - start
+                    if boundary.at != stop:
+                        following = boundary if boundary.length else None
+                        stop = boundary.at
+                        self._jump(stop)
+                        self._quoted = True
+            yield Extent(
+                start, stop, self._slice(start, stop), here.line, here.length, end and end - at, self._quoted, counted
+            )
+            if following is None:
+                return
+            here = following
+
+    def _believed(self, target: int, stop: int, following: _Separator | None) -> _Separator | None:
+        """Return the boundary that a Content-Length ending at ``target`` gives, or None where it is not believed."""
+        boundary = self._boundary(target)
+        if boundary is None or boundary.at < stop:
+            return None
+        reaches_over = boundary.at > stop and following is not None and following.full
+        return None if reaches_over and not self._rules.counts() else boundary
+
+    def _slice(self, start: int, stop: int) -> bytes | None:
+        """Return the bytes of a record, or None where it is too large."""
+        if stop - start > LIMIT:
+            return None
+        if start >= self._base and stop <= self._base + len(self._window):
+            return self._window[start - self._base : stop - self._base]
+        return self._read(start, stop - start)
+
+
+class MmdfScanner:
+    """The same for MMDF: whatever stands between two lines of four 0x01 is a record, if it is not empty."""
+
+    def __init__(self, read: Read, rules: Rules, start: int, stop: int) -> None:
+        self._read = read
+        self._rules = rules
+        self._start = start
+        self._stop = stop
+
+    def _marks(self) -> Iterator[tuple[int, int]]:
+        """Yield (start, stop) of every mark line with its line end, then one of no length at the end."""
+        base, window = self._start, self._read(self._start, WINDOW)
+        while True:
+            whole = base + len(window) >= self._rules.size
+            at = 0
+            for found in _MARK.finditer(window):
+                if found.end() == len(window) and not whole:
+                    break
+                if found.start() == 0 and base > self._start and not found[1]:
+                    continue
+                yield base + found.start() + len(found[1]), base + found.end()
+                at = found.end() - 1
+            if whole:
+                yield self._rules.size, self._rules.size
+                return
+            at = max(at, len(window) - 16)
+            more = self._read(base + len(window), WINDOW)
+            window = window[at:] + more
+            base += at
+
+    def __iter__(self) -> Iterator[Extent]:
+        """Yield the records in order."""
+        at = self._start
+        for mark, after in self._marks():
+            if mark > at and at < self._stop:
+                yield self._extent(at, mark)
+            at = max(after, at)
+
+    def _extent(self, start: int, stop: int) -> Extent:
+        head = self._read(start, min(stop - start, HEAD))
+        line, length = NO_LINE, 0
+        if head[:5] == b"From ":
+            end = head.find(b"\n", 0, LINE)
+            parsed = self._rules.zone.parse(head[: end if end >= 0 else LINE].rstrip(b"\r"))
+            if end >= 0 and parsed.kind != Kind.TEXT:
+                line, length = parsed, end + 1
+        empty = ENDS[b"\n"].search(head, max(length - 1, 0))
+        raw = (
+            head if stop - start == len(head) else (self._read(start, stop - start) if stop - start <= LIMIT else None)
+        )
+        return Extent(start, stop, raw, line, length, empty.end() if empty else 0, quoted=False, counted=0)
+
+
+def scanner(read: Read, rules: Rules, start: int, stop: int, *, mmdf: bool) -> Scanner | MmdfScanner:
+    """Return the scanner for a file of ``rules``."""
+    return (MmdfScanner if mmdf else Scanner)(read, rules, start, stop)

@@ -1,0 +1,128 @@
+r"""Dialects of mbox: how a file separates messages, and how it keeps ``From `` lines of a body from being separators.
+
+=========  =====================================  ==============================================
+name       a body line ``From ``                  where the next message begins
+=========  =====================================  ==============================================
+mboxo      written ``>From ``                     From_ line
+mboxrd     ``^>*From `` gets one more ``>``       From_ line
+mboxcl     as mboxo                               ``Content-Length:``, else From_ line
+mboxcl2    as it is                               ``Content-Length:``, else From_ line
+rfc4155    as it is                               From_ line
+mmdf       as it is                               lines of four 0x01
+=========  =====================================  ==============================================
+
+On reading, mboxo takes the ``>`` off ``>From `` alone, mboxrd one ``>`` off any number of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+NONE, ONE, ALL = "none", "one", "all"
+"""How body lines are quoted: not, ``From `` only (mboxo), any depth (mboxrd)."""
+
+MARK = b"\x01\x01\x01\x01"
+"""Before and after every message of an MMDF file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one file is written.
+
+    Attributes:
+        name: as in ``?dialect=``.
+        quoting: ``none``, ``one`` or ``all``.
+        counted: records carry ``Content-Length:``.
+        eol: the line end of From_ lines, of our header lines, and of the empty line behind a message.
+    """
+
+    name: str
+    quoting: str
+    counted: bool = False
+    eol: bytes = b"\n"
+
+    @property
+    def newline(self) -> bytes:
+        """The one byte that ends a line."""
+        return self.eol[-1:]
+
+    @property
+    def mmdf(self) -> bool:
+        """Whether messages stand between lines of four 0x01."""
+        return self.name == "mmdf"
+
+    def with_eol(self, eol: bytes) -> Dialect:
+        """Return the dialect with another line end."""
+        return Dialect(self.name, self.quoting, self.counted, eol)
+
+
+DIALECTS = {
+    dialect.name: dialect
+    for dialect in (
+        Dialect("mboxo", ONE),
+        Dialect("mboxrd", ALL),
+        Dialect("mboxcl", ONE, counted=True),
+        Dialect("mboxcl2", NONE, counted=True),
+        Dialect("rfc4155", NONE),
+        Dialect("mmdf", NONE),
+    )
+}
+DEFAULT = DIALECTS["mboxrd"]
+
+_QUOTED = {  # by newline: (lines to quote with any depth, lines to unquote with any depth, From lines, >From lines)
+    newline: tuple(re.compile(rb"(?:\A|(?<=" + newline + rb"))" + rest) for rest in (rb"(?=>*From )", rb">(?=>*From )"))
+    for newline in (b"\n", b"\r")
+}
+_PLAIN = {newline: re.compile(rb"(?:\A|(?<=" + newline + rb"))From ") for newline in (b"\n", b"\r")}
+_ONCE = {newline: re.compile(rb"(?:\A|(?<=" + newline + rb"))>(?=From )") for newline in (b"\n", b"\r")}
+_MARKED = re.compile(rb"(?:\A|(?<=\n))(\x01\x01\x01\x01)(?= *\r?\n| *\Z)")
+_UNMARKED = re.compile(rb"(?:\A|(?<=\n))(\x01\x01\x01\x01) (?= *\r?\n| *\Z)")
+
+
+def quote(data: bytes, quoting: str, newline: bytes = b"\n") -> bytes:
+    """Return ``data``, which begins a line, with its ``From `` lines quoted."""
+    if quoting == NONE or b"From " not in data:
+        return data
+    if quoting == ALL:
+        return _QUOTED[newline][0].sub(b">", data)
+    return _PLAIN[newline].sub(b">From ", data)
+
+
+def unquote(data: bytes, quoting: str, newline: bytes = b"\n") -> bytes:
+    """Take back what ``quote`` did; for mboxo also what it did not do, since nothing tells the two apart."""
+    if quoting == NONE or b">From " not in data:
+        return data
+    return (_QUOTED[newline][1] if quoting == ALL else _ONCE[newline]).sub(b"", data)
+
+
+def quoted_lines(data: bytes, quoting: str, newline: bytes = b"\n") -> Iterator[int]:
+    """Yield the offset of every ``>`` that ``unquote`` takes off."""
+    pattern = _QUOTED[newline][1] if quoting == ALL else _ONCE[newline]
+    return (found.start() for found in pattern.finditer(data)) if quoting != NONE else iter(())
+
+
+def has_from(data: bytes, newline: bytes = b"\n") -> bool:
+    """Tell whether a line of ``data`` begins with ``From ``, quoted or not."""
+    return b"From " in data and _QUOTED[newline][0].search(data) is not None
+
+
+def has_quoted(data: bytes, newline: bytes = b"\n") -> bool:
+    """Tell whether a line of ``data`` begins with ``>From ``: mboxo could not tell it from a quoted one."""
+    return b">From " in data and _QUOTED[newline][1].search(data) is not None
+
+
+def mark(data: bytes) -> bytes:
+    """Return ``data`` with a space behind every line of four 0x01 (as Exim does), and behind those that have some."""
+    return _MARKED.sub(rb"\1 ", data) if MARK in data else data
+
+
+def unmark(data: bytes) -> bytes:
+    """Take back what ``mark`` did."""
+    return _UNMARKED.sub(rb"\1", data) if MARK in data else data
+
+
+def has_mark(data: bytes) -> bool:
+    """Tell whether a line of ``data`` would end the message in an MMDF file, or looks as if ``mark`` had been there."""
+    return MARK in data and _MARKED.search(data) is not None

@@ -1,0 +1,241 @@
+r"""From_ lines: the line before every message of an mbox, ``From sender date``.
+
+There is one right form (RFC 4155: one space, ctime in UTC) and some thirty that programs wrote. What they have in
+common is the end of the line, so it is read backwards: the sender may hold spaces. Sources: c-client's ``VALID`` macro
+(unix.h), Dovecot's mbox-from.c, mutt's mbox(5), Google Takeout, Thunderbird.
+
+A date without a zone is local time for nearly every program (Postfix, Exim, Dovecot, c-client, mutt) and UTC for RFC
+4155: the caller says which. Dovecot reads ``+0530`` as 530 seconds; here it is 5 hours 30 minutes.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+import time
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class Kind(IntEnum):
+    """How much a line that begins with ``From `` looks like a From_ line."""
+
+    TEXT = 0
+    """``From the beginning``: running text, or a header field with a space before its colon."""
+    BARE = 1
+    """``From``, ``From -``, ``From joe@example.com``: a sender at most, no date (Thunderbird, hand-made files)."""
+    CLOCK = 2
+    """Something like a time of day, but no date that can be read: ``From joe Fri Jan 1 00:0:00 2015``."""
+    DATED = 3
+    """A sender and a date."""
+
+
+class FromLine(NamedTuple):
+    """What a From_ line says."""
+
+    kind: Kind
+    sender: str | None
+    """'' for the null sender, None for an unknown one; undecodable bytes are surrogate-escaped."""
+    date: int | None
+    """Seconds since 1970 UTC, or None where the date cannot be read."""
+
+
+MONTHS = {
+    name: at + 1
+    for at, name in enumerate(
+        (b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec")
+    )
+}
+MONTHS[b"???"] = 1
+"""Dovecot accepts a month of question marks."""
+
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTH_NAMES = ("", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+_HOUR = 3600
+_ZONES = {
+    b"UT": 0, b"UTC": 0, b"GMT": 0, b"Z": 0, b"WET": 0, b"WEST": 1, b"CET": 1, b"MET": 1, b"CEST": 2, b"MEST": 2,
+    b"EET": 2, b"EEST": 3, b"MSK": 3, b"JST": 9, b"EST": -5, b"EDT": -4, b"CST": -6, b"CDT": -5, b"MST": -7,
+    b"MDT": -6, b"PST": -8, b"PDT": -7,
+}  # fmt: skip
+"""Hours east of Greenwich. Other names mean different places to different people and are read as local time."""
+
+_ZONE = rb"(?:[+-]\d{4}(?: +\(?[A-Za-z]{1,5}\)?)?|[A-Za-z]{1,5}(?: DST)?)"
+_DATE = re.compile(
+    rb"\A(?P<sender>.*?)[ \t]*(?<![^ \t])"
+    rb"(?P<wday>[A-Za-z]{3}),?[ \t]+"
+    rb"(?:(?P<mon>[A-Za-z]{3}|\?\?\?)[ \t]+(?P<day>\d{1,2})"
+    rb"|(?P<day2>\d{1,2})[ \t]+(?P<mon2>[A-Za-z]{3}|\?\?\?)[ \t]+(?P<year2>\d{4}|\d\d))"
+    rb"[ \t]+(?P<h>\d{1,2}):(?P<m>\d\d)(?::(?P<s>\d\d))?"
+    rb"(?(year2)(?:[ \t]+(?P<zone2>" + _ZONE + rb"))?"
+    rb"|(?:[ \t]+(?P<zone>" + _ZONE + rb"))?[ \t]+(?P<year>\d{4}|\d\d)(?:[ \t]+(?P<zone3>" + _ZONE + rb"))?)"
+    rb"(?:[ \t]+remote from \S+)?[ \t]*\Z",
+    re.IGNORECASE,
+)
+_CLOCK = re.compile(rb"\A\S+[ \t].*\d\d?:\d")
+_TAKEOUT = re.compile(rb"\d{10,}@xxx\Z")
+_UNKNOWN = (b"", b"-", b"???@???")
+_NULL = (b"MAILER-DAEMON", b"MAILER_DAEMON", b"<>")
+
+_SAFE_SENDER = re.compile(r"[^\x00-\x20\x7f-\xa0\ud800-\udfff<>]+")
+
+
+class Zone:
+    """Reads dates of one kind of zone-less date: ``utc`` or local. Keeps the hours it saw: most mail shares them."""
+
+    def __init__(self, *, utc: bool) -> None:
+        self.utc = utc
+        self._hours: dict[bytes, int] = {}
+
+    def instant(self, year: int, month: int, day: int, hour: int, minute: int, second: int) -> int:
+        """Return the instant of a wall-clock time; out-of-range seconds (60) run on."""
+        fields = (year, month, max(day, 1), hour, minute, second, 0, 0, -1)
+        if self.utc:
+            return calendar.timegm(fields)
+        try:
+            return int(time.mktime(fields))
+        except (OverflowError, ValueError):
+            return calendar.timegm(fields)
+
+    def parse(self, line: bytes) -> FromLine:
+        """Read a line without its line end; anything that does not begin with ``From `` is TEXT."""
+        tail = line[-24:]
+        base = self._hours.get(tail[:13] + tail[19:])
+        if base is not None and line[-25:-24] == b" " and tail[13] == 58 and tail[16] == 58 and line[:5] == b"From ":
+            clock = tail[14:16] + tail[17:19]
+            if clock.isdigit():
+                sixty = int(clock)
+                return FromLine(Kind.DATED, read_sender(line[5:-25]), base + sixty // 100 * 60 + sixty % 100)
+        return self._parse_slowly(line)
+
+    def _parse_slowly(self, line: bytes) -> FromLine:
+        if line[:5] != b"From ":
+            return FromLine(Kind.TEXT, None, None)
+        rest = line[5:].rstrip(b" \t\r\n")
+        found = _DATE.match(rest) if len(rest) < 4096 else None
+        if found is not None:
+            date = self._date(found)
+            if date is not None:
+                tail = line[-24:]
+                if (
+                    found["year"]
+                    and not found["zone"]
+                    and not found["zone3"]
+                    and re.fullmatch(rb"[A-Za-z]{3} [A-Za-z]{3} [ \d]\d \d\d:\d\d:\d\d \d{4}", tail)
+                ):
+                    within = int(found["m"]) * 60 + int(found["s"])
+                    if len(self._hours) > 50_000:
+                        self._hours.clear()
+                    self._hours[tail[:13] + tail[19:]] = date - within
+                return FromLine(Kind.DATED, read_sender(found["sender"]), date)
+        if _CLOCK.match(rest):
+            return FromLine(Kind.CLOCK, read_sender(rest.split(None, 1)[0]), None)
+        if not rest or (rest[:1] != b":" and len(rest.split(None, 1)) == 1):
+            return FromLine(Kind.BARE, read_sender(rest), None)
+        return FromLine(Kind.TEXT, None, None)
+
+    def _date(self, found: re.Match[bytes]) -> int | None:
+        month = MONTHS.get((found["mon"] or found["mon2"]).lower())
+        hour, minute, second = int(found["h"]), int(found["m"]), int(found["s"] or 0)
+        day, year = int(found["day"] or found["day2"]), full_year(found["year"] or found["year2"])
+        if month is None or day > 31 or hour > 24 or minute > 59 or second > 61:
+            return None
+        offset = zone_offset(found["zone"] or found["zone2"] or found["zone3"] or b"")
+        if offset is None:
+            return self.instant(year, month, day, hour, minute, second)
+        return calendar.timegm((year, month, max(day, 1), hour, minute, second)) - offset
+
+
+def full_year(digits: bytes) -> int:
+    """Return the year of two digits (70 to 99 are 19xx, as in mutt) or of four."""
+    year = int(digits)
+    return year if len(digits) > 2 else year + (1900 if year >= 70 else 2000)
+
+
+def zone_offset(zone: bytes) -> int | None:
+    """Return seconds east of Greenwich of ``+0530``, ``EST`` or ``CET DST``; None where it is unknown."""
+    if zone[:1] in (b"+", b"-"):
+        offset = int(zone[1:3]) * _HOUR + int(zone[3:5]) * 60
+        return -offset if zone[:1] == b"-" else offset
+    name, _, summer = zone.upper().partition(b" ")
+    hours = _ZONES.get(name)
+    return None if hours is None else (hours + bool(summer)) * _HOUR
+
+
+def read_sender(raw: bytes) -> str | None:
+    """Return the envelope sender of a From_ line: '' for MAILER-DAEMON, None for ``-`` and Takeout's ids."""
+    if raw[-1:] in (b" ", b"\t") or raw[:1] in (b" ", b"\t"):
+        raw = raw.strip(b" \t")
+    if raw in _NULL:
+        return ""
+    if raw in _UNKNOWN or _TAKEOUT.match(raw):
+        return None
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def is_plain_sender(sender: str | None) -> bool:
+    """Tell whether ``write`` can say ``sender`` so that it is read back the same."""
+    if not sender:
+        return True
+    raw = sender.encode("utf-8", "surrogateescape")
+    return _SAFE_SENDER.fullmatch(sender) is not None and len(raw) <= 1000 and read_sender(raw) == sender
+
+
+GREATEST = calendar.timegm((9999, 12, 31, 23, 59, 59))
+"""The last second that a four-digit year can say; the first is 1970: before it Dovecot sees no From_ line at all."""
+
+
+def is_plain_date(date: int) -> bool:
+    """Tell whether ``write`` can say ``date`` (seconds since 1970 UTC)."""
+    return 0 <= date <= GREATEST
+
+
+_days: dict[int, tuple[bytes, bytes]] = {}
+
+
+def write(sender: str | None, date: int) -> bytes:
+    """Return a From_ line by RFC 4155, in UTC, without a line end.
+
+    The null sender is MAILER-DAEMON, an unknown one ``-``. Spaces and controls in a sender become ``-`` (qmail), a
+    date that cannot be said the nearest that can; ``is_plain_sender`` and ``is_plain_date`` tell beforehand.
+    """
+    date = min(max(date, 0), GREATEST)
+    day, second = divmod(date, 86400)
+    found = _days.get(day)
+    if found is None:
+        t = time.gmtime(date)
+        if len(_days) > 50_000:
+            _days.clear()
+        found = _days[day] = (
+            b"%s %s %2d " % (_WEEKDAYS[t[6]].encode(), _MONTH_NAMES[t[1]].encode(), t[2]),
+            b" %04d" % t[0],
+        )
+    if sender is None:
+        name = b"-"
+    elif not sender:
+        name = b"MAILER-DAEMON"
+    else:
+        name = re.sub(rb"[\x00-\x20\x7f]", b"-", sender.encode("utf-8", "surrogateescape")[:1000])
+    return b"From %s %s%02d:%02d:%02d%s" % (name, found[0], second // 3600, second // 60 % 60, second % 60, found[1])
+
+
+_RFC822_DATE = re.compile(
+    rb"(?:\A|[\s,;])(\d{1,2})[\s-]+([A-Za-z]{3})[a-z]*[\s-]+(\d{4}|\d\d)[\s,]+(\d{1,2}):(\d\d)(?::(\d\d))?(?:\s*("
+    rb"[+-]\d{4}|[A-Za-z]{1,5}))?"
+)
+
+
+def header_date(value: bytes, zone: Zone) -> int | None:
+    """Read the date of a ``Date:`` field, or of a ``Received:`` field, where it stands behind the last semicolon."""
+    found = _RFC822_DATE.search(value[value.rfind(b";") + 1 :])
+    if found is None:
+        return None
+    month = MONTHS.get(found[2].lower())
+    day, year = int(found[1]), full_year(found[3])
+    hour, minute, second = int(found[4]), int(found[5]), int(found[6] or 0)
+    if month is None or not 1 <= day <= 31 or hour > 24 or minute > 59 or second > 61:
+        return None
+    offset = zone_offset(found[7] or b"")
+    if offset is None:
+        return zone.instant(year, month, day, hour, minute, second)
+    return calendar.timegm((year, month, day, hour, minute, second)) - offset

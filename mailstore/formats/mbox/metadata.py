@@ -1,0 +1,335 @@
+r"""The headers with which mailboxes keep flags, keywords and UIDs inside the messages, and our own one.
+
+``Status``, ``X-Status``, ``X-Keywords``, ``X-UID``, ``X-IMAPbase`` and ``X-IMAP`` are c-client's and Dovecot's,
+``Content-Length`` is System V's, ``X-Mozilla-Status``, ``X-Mozilla-Status2`` and ``X-Mozilla-Keys`` Thunderbird's. A
+field is taken as metadata where its name is spelled exactly so and its value follows the grammar that the program
+writes; anything else is the sender's and stays in the message.
+
+We write one block directly behind the From_ line, padded so that flags and keywords can be changed in place::
+
+    X-IMAPbase: 1795350436 0000000012 $Forwarded work          <padding>     (first message only)
+    Status: RO
+    X-Status: AFTD
+    X-Keywords: $Forwarded work          <padding>
+    X-UID: 12
+    Content-Length: 345                                                      (mboxcl, mboxcl2)
+    X-Mailstore: size=17 rd kept=1 saved=1795350436 ...                      (only where needed)
+
+The ``X-Mailstore`` line, the sentinel, says what the others cannot; see ``Sentinel``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from mailstore.model.flags import (
+    ANSWERED,
+    DELETED,
+    DRAFT,
+    FLAGGED,
+    NO_KEYWORDS,
+    RECENT,
+    SEEN,
+    is_keyword,
+    unite_keywords,
+)
+
+PADDING = 48
+"""Spaces behind a message's keywords, for those to come (Dovecot pads by 50)."""
+BASE_PADDING = 160
+"""Spaces behind the folder's keywords in ``X-IMAPbase``."""
+KEPT = b"X-Mailstore-Kept-"
+"""Put before a field of the sender's that would be taken as metadata; ``kept=`` in the sentinel counts them."""
+
+UID_MAX = 0xFFFF_FFFF
+
+RESERVED = re.compile(
+    rb"[\r\n](?:Status|X-(?:Status|Keywords|UID|IMAP|IMAPbase|Mozilla-Status2?|Mozilla-Keys)|Content-Length)[ \t]*:"
+)
+"""Finds a reserved field behind a line end, whatever its value: a first look that most mail fails."""
+_FIELD = re.compile(
+    rb"(?:\A|(?<=[\r\n]))"
+    rb"(Status|X-(?:Status|Keywords|UID|IMAP|IMAPbase|Mozilla-Status2?|Mozilla-Keys)|Content-Length):"
+    rb"([^\r\n]*(?:(?:\r\n|\n|\r)[ \t][^\r\n]*)*)(\r\n|\n|\r|\Z)"
+)
+_SENDERS = re.compile(
+    rb"(?:\A|(?<=[\r\n]))(?=X-Mailstore-Kept-|(?i:(?:Status|X-(?:Status|Keywords|UID|IMAP|IMAPbase|Mailstore|"
+    rb"Mozilla-Status2?|Mozilla-Keys)|Content-Length)[ \t]*:))"
+)
+_KEPT = re.compile(rb"(?:\A|(?<=[\r\n]))" + KEPT)
+
+_ATOM = rb"[^\x00-\x20\x7f(){%*\"\\\]]+"
+_GRAMMAR = {
+    b"Status": re.compile(rb"[ \t]*[RODFATNU]{0,8}[ \t]*\Z"),
+    b"X-Status": re.compile(rb"[ \t]*[A-Z]{0,12}[ \t]*\Z"),
+    b"X-Keywords": re.compile(rb"\s*(?:" + _ATOM + rb"(?:\s+" + _ATOM + rb")*)?\s*\Z"),
+    b"X-UID": re.compile(rb"[ \t]*\d{1,10}[ \t]*\Z"),
+    b"X-IMAP": re.compile(rb"[ \t]*\d{1,10}[ \t]+\d{1,10}(?:\s+[^\x00-\x20\x7f]+)*\s*\Z"),
+    b"X-IMAPbase": re.compile(rb"[ \t]*\d{1,10}[ \t]+\d{1,10}(?:\s+[^\x00-\x20\x7f]+)*\s*\Z"),
+    b"Content-Length": re.compile(rb"[ \t]*\d{1,18}[ \t]*\Z"),
+    b"X-Mozilla-Status": re.compile(rb"[ \t]*[0-9A-Fa-f]{4}[ \t]*\Z"),
+    b"X-Mozilla-Status2": re.compile(rb"[ \t]*[0-9A-Fa-f]{8}[ \t]*\Z"),
+    b"X-Mozilla-Keys": re.compile(rb"\s*(?:" + _ATOM + rb"(?:\s+" + _ATOM + rb")*)?\s*\Z"),
+}
+
+_LETTERS = {b"R": SEEN, b"A": ANSWERED, b"F": FLAGGED, b"T": DRAFT, b"D": DELETED}
+_MOZILLA = ((0x0001, SEEN), (0x0002, ANSWERED), (0x0004, FLAGGED))
+_MOZILLA_EXPUNGED, _MOZILLA_FORWARDED, _MOZILLA_NEW, _MOZILLA_IMAP_DELETED = 0x0008, 0x1000, 0x10000, 0x200000
+
+
+_BLOCK_FLAGS: dict[tuple[bytes, bytes], int] = {}
+
+
+class Base(NamedTuple):
+    """What ``X-IMAPbase`` (or ``X-IMAP``) says of the folder."""
+
+    uidvalidity: int
+    uidlast: int
+    """The last UID ever given."""
+    keywords: tuple[str, ...] = ()
+    pseudo: bool = False
+    """It is ``X-IMAP``: the message holds the folder's counters and is not mail."""
+
+
+class Field(NamedTuple):
+    """One metadata field of a header block."""
+
+    name: bytes
+    value: bytes
+    start: int
+    stop: int
+    """Offset just past its line end."""
+
+
+class Marks(NamedTuple):
+    """What metadata fields say of one message."""
+
+    flags: int = RECENT
+    keywords: frozenset[str] = NO_KEYWORDS
+    uid: int = 0
+    base: Base | None = None
+    length: int = -1
+    """Content-Length, or -1."""
+    expunged: bool = False
+    """Thunderbird deleted it and has not compacted the file since."""
+
+
+def find_fields(data: bytes, start: int, stop: int) -> list[Field]:
+    """Return the metadata fields of the header block ``data[start:stop]``, in order; only those of right grammar."""
+    block = data[start:stop]
+    return [
+        Field(match[1], match[2], start + match.start(), start + match.end())
+        for match in _FIELD.finditer(block)
+        if _GRAMMAR[match[1]].match(match[2])
+    ]
+
+
+def read_fields(fields: list[Field]) -> Marks:
+    """Return what ``fields`` say together."""
+    values: dict[bytes, bytes] = {}
+    for name, value, _, _ in fields:
+        values.setdefault(name, value)
+    letters = values.get(b"Status", b"") + values.get(b"X-Status", b"")
+    flags = sum(bit for letter, bit in _LETTERS.items() if letter in letters)
+    keywords = read_keywords(values.get(b"X-Keywords", b"") + b" " + values.get(b"X-Mozilla-Keys", b""))
+    mozilla = int(values.get(b"X-Mozilla-Status", b"0"), 16)
+    flags |= sum(bit for mask, bit in _MOZILLA if mozilla & mask)
+    if mozilla & _MOZILLA_FORWARDED:
+        keywords.append("$Forwarded")
+    more = int(values.get(b"X-Mozilla-Status2", b"0"), 16)
+    if more & _MOZILLA_IMAP_DELETED:
+        flags |= DELETED
+    if more & _MOZILLA_NEW or (b"O" not in letters and b"X-Mozilla-Status" not in values):
+        flags |= RECENT
+    base = values.get(b"X-IMAPbase", values.get(b"X-IMAP"))
+    return Marks(
+        flags,
+        unite_keywords(NO_KEYWORDS, keywords) if keywords else NO_KEYWORDS,
+        int(values.get(b"X-UID", b"0")),
+        None if base is None else read_base(base, pseudo=b"X-IMAPbase" not in values),
+        int(values.get(b"Content-Length", b"-1")),
+        bool(mozilla & _MOZILLA_EXPUNGED),
+    )
+
+
+def read_letters(status: bytes, x_status: bytes) -> int:
+    """Return the flags of the two lines of our block."""
+    flags = _BLOCK_FLAGS.get((status, x_status))
+    if flags is None:
+        letters = status + x_status
+        flags = sum(bit for letter, bit in _LETTERS.items() if letter in letters) | (0 if b"O" in letters else RECENT)
+        if len(_BLOCK_FLAGS) < 1000:
+            _BLOCK_FLAGS[status, x_status] = flags
+    return flags
+
+
+def read_keywords(value: bytes) -> list[str]:
+    """Return the keywords of a blank-separated list; what is no IMAP atom is left out."""
+    return [word for word in value.decode("utf-8", "replace").split() if is_keyword(word)]
+
+
+def read_base(value: bytes, *, pseudo: bool = False) -> Base | None:
+    """Read ``uidvalidity uidlast keywords``; None where the numbers are none a mailbox can have."""
+    words = value.split(None, 2)
+    uidvalidity, uidlast = int(words[0]), int(words[1])
+    if not 0 < uidvalidity <= UID_MAX or uidlast >= UID_MAX:
+        return None
+    return Base(uidvalidity, uidlast, tuple(read_keywords(words[2])) if len(words) > 2 else (), pseudo)
+
+
+# --- the block we write ----------------------------------------------------------------------------------------------
+
+BLOCK = re.compile(
+    rb"(?:X-IMAPbase:[ ](\d{1,10})[ ](\d{1,10})([^\r\n]*)(?:\r\n|\n|\r))?"
+    rb"(?:Status:([ RO]*)(?:\r\n|\n|\r)"
+    rb"X-Status:([ AFTD]*)(?:\r\n|\n|\r)"
+    rb"X-Keywords:([^\r\n]*)(?:\r\n|\n|\r)"
+    rb"(?:X-UID:[ ](\d{1,10})[ ]*(?:\r\n|\n|\r))?"
+    rb"(?:Content-Length:[ ](\d{1,18})[ ]*(?:\r\n|\n|\r))?)"
+    rb"(?:X-Mailstore:([^\r\n]*)(?:\r\n|\n|\r))?"
+)
+"""Our block, or what another program that changed flags left of it: groups are uidvalidity, uidlast, folder's
+keywords, Status, X-Status, keywords, UID, length, sentinel."""
+LONE_SENTINEL = re.compile(rb"X-Mailstore:([^\r\n]*)(?:\r\n|\n|\r)")
+"""All that is left of it where a program took the known headers out (mutt, Python)."""
+
+
+def write_base(base: Base, eol: bytes, padding: int = BASE_PADDING) -> bytes:
+    """Return the ``X-IMAPbase`` line."""
+    words = b"".join(b" " + word.encode() for word in base.keywords)
+    return b"X-IMAPbase: %d %010d%s%s%s" % (base.uidvalidity, base.uidlast, words, b" " * padding, eol)
+
+
+_STATUS = {bits: b"%s%s" % (b"R" if bits & SEEN else b"", b"" if bits & RECENT else b"O") for bits in range(64)}
+_X_STATUS = {
+    bits: b"".join(
+        letter for letter, bit in ((b"A", ANSWERED), (b"F", FLAGGED), (b"T", DRAFT), (b"D", DELETED)) if bits & bit
+    )
+    for bits in range(64)
+}
+_FLAG_LINES = {
+    eol: [b"Status: %-2s%sX-Status: %-4s%sX-Keywords:" % (_STATUS[b], eol, _X_STATUS[b], eol) for b in range(64)]
+    for eol in (b"\n", b"\r\n", b"\r")
+}
+_EMPTY_KEYWORDS = {eol: b" " * (PADDING + 1) + eol for eol in (b"\n", b"\r\n", b"\r")}
+
+
+def write_marks(flags: int, keywords: frozenset[str], eol: bytes, padding: int = PADDING) -> bytes:
+    """Return the lines from ``Status`` to ``X-Keywords``, padded."""
+    lines = _FLAG_LINES[eol][flags & 63]
+    if not keywords and padding == PADDING:
+        return lines + _EMPTY_KEYWORDS[eol]
+    words = b"".join(b" " + word.encode() for word in sorted(keywords))
+    return lines + words + b" " * (padding + (not keywords)) + eol
+
+
+def fit_marks(flags: int, keywords: frozenset[str], room: bytes, eol: bytes) -> bytes | None:
+    """Return the lines from ``Status`` to ``X-Keywords`` exactly as long as ``room``, or None where they are longer."""
+    least = write_marks(flags, keywords, eol, 0)
+    spare = len(room) - len(least)
+    return None if spare < 0 else least[: -len(eol)] + b" " * spare + eol
+
+
+def keep_senders(block: bytes) -> tuple[bytes, int]:
+    """Rename the sender's fields that would read as metadata; returns the block and how many there were."""
+    return _SENDERS.subn(KEPT, block)
+
+
+def restore_senders(data: bytes, count: int) -> bytes:
+    """Take back what ``keep_senders`` did to the first ``count`` lines."""
+    return _KEPT.sub(b"", data, count=count)
+
+
+def kept_lines(data: bytes, count: int) -> list[int]:
+    """Return where the first ``count`` renamed lines begin."""
+    return [found.start() for found, _ in zip(_KEPT.finditer(data), range(count), strict=False)]
+
+
+# --- the sentinel ----------------------------------------------------------------------------------------------------
+
+
+class Sentinel(NamedTuple):
+    """What ``X-Mailstore:`` says; words ``name=value`` or ``name``, unknown ones are passed over.
+
+    Attributes:
+        size: bytes of a message that does not end in a line end (one was added); -1 otherwise.
+        rd: this record is quoted as in mboxrd whatever the file's dialect (in MMDF: 0x01 lines got a space).
+        kept: how many fields of the sender's were renamed.
+        guard: the message begins with a blank and would continue our last line.
+        saved: saved date, seconds since 1970 UTC.
+        date: internal date where the From_ line cannot say it.
+        sender: envelope sender where the From_ line cannot say it.
+        uidl: POP3 unique id.
+        key: idempotency key.
+    """
+
+    size: int = -1
+    rd: bool = False
+    kept: int = 0
+    guard: bool = False
+    saved: int | None = None
+    date: int | None = None
+    sender: str | None = None
+    uidl: str | None = None
+    key: bytes | None = None
+
+
+NO_SENTINEL = Sentinel()
+_UNSAFE = re.compile(rb"[^!-$&-~]")
+_PERCENT = re.compile(rb"%([0-9A-F]{2})")
+_NUMBER = re.compile(rb"-?\d{1,20}\Z")
+
+
+def _escape(text: str) -> bytes:
+    return _UNSAFE.sub(lambda match: b"%%%02X" % match[0][0], text.encode("utf-8", "surrogateescape"))
+
+
+def _unescape(value: bytes) -> str:
+    return _PERCENT.sub(lambda match: bytes((int(match[1], 16),)), value).decode("utf-8", "surrogateescape")
+
+
+def write_sentinel(sentinel: Sentinel, eol: bytes) -> bytes:
+    """Return the ``X-Mailstore`` line, or nothing where it would say nothing."""
+    if sentinel == NO_SENTINEL:
+        return b""
+    words = [b"X-Mailstore:"]
+    if sentinel.size >= 0:
+        words.append(b"size=%d" % sentinel.size)
+    if sentinel.rd:
+        words.append(b"rd")
+    if sentinel.kept:
+        words.append(b"kept=%d" % sentinel.kept)
+    if sentinel.guard:
+        words.append(b"guard")
+    if sentinel.saved is not None:
+        words.append(b"saved=%d" % sentinel.saved)
+    if sentinel.date is not None:
+        words.append(b"date=%d" % sentinel.date)
+    if sentinel.sender is not None:
+        words.append(b"sender=" + _escape(sentinel.sender))
+    if sentinel.uidl is not None:
+        words.append(b"uidl=" + _escape(sentinel.uidl))
+    if sentinel.key is not None:
+        words.append(b"key=" + sentinel.key.hex().encode())
+    return b" ".join(words) + eol
+
+
+def read_sentinel(value: bytes) -> Sentinel:
+    """Read what stands behind ``X-Mailstore:``; words that make no sense are passed over."""
+    words = {name: value for name, _, value in (word.partition(b"=") for word in value.split(b" "))}
+    number = {
+        name: int(words[name]) for name in (b"size", b"kept", b"saved", b"date") if _NUMBER.match(words.get(name, b""))
+    }
+    key = words.get(b"key", b"")
+    return Sentinel(
+        size=number.get(b"size", -1),
+        rd=b"rd" in words,
+        kept=max(number.get(b"kept", 0), 0),
+        guard=b"guard" in words,
+        saved=number.get(b"saved"),
+        date=number.get(b"date"),
+        sender=_unescape(words[b"sender"]) if b"sender" in words else None,
+        uidl=_unescape(words[b"uidl"]) if b"uidl" in words else None,
+        key=bytes.fromhex(key.decode()) if re.fullmatch(rb"[0-9a-f]{2,64}", key) and len(key) % 2 == 0 else None,
+    )

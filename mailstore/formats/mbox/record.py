@@ -1,0 +1,255 @@
+"""One record of an mbox file: From_ line, our header block, the message, an empty line. Reading and writing.
+
+The promise is ``read(write(message)) == message`` for any bytes, and that mail in other programs' records comes out
+as it came in: what a mailbox program added is taken out again, and nothing else.
+
+A record is written so:
+
+1. the From_ line (RFC 4155);
+2. the metadata block (``mailstore.formats.mbox.metadata``), before the message's own header, so that it can be found,
+   changed and removed without looking at the message;
+3. the message, ``From `` lines quoted as the dialect does, fields of the sender's that would read as metadata renamed;
+4. a line end where the message lacks one, and the empty line that belongs to the separator.
+
+Everything that reading takes away is a run of bytes (our block, a metadata field, a ``>``, a prefix): a record too
+large for memory is read as its file range less those *holes*.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from mailstore.formats.mbox import dialect as quoting
+from mailstore.formats.mbox import metadata
+from mailstore.formats.mbox.dialect import ALL, NONE, ONE, Dialect
+from mailstore.formats.mbox.from_line import FromLine, Kind, is_plain_date, is_plain_sender, write
+from mailstore.formats.mbox.metadata import NO_SENTINEL, Base, Marks, Sentinel
+from mailstore.model.flags import NO_KEYWORDS
+
+HEAD = 1 << 20
+"""Bytes of a record in which metadata fields are looked for; beyond, a header block is left as it is."""
+
+_SENDERS_HINT = re.compile(
+    rb"[\r\n](?:status|x-(?:status|keywords|uid|imap|mailstore|mozilla-)|content-length)", re.DOTALL
+)
+ENDS = {b"\n": re.compile(rb"\n\r?\n"), b"\r": re.compile(rb"\r\r")}
+
+
+class Content(NamedTuple):
+    """Where a record's message is, and what was said beside it."""
+
+    start: int
+    """Offset of the message's first byte in the record."""
+    holes: tuple[tuple[int, int], ...]
+    """Metadata fields within the message's header, as (start, stop), ascending."""
+    marks: Marks
+    sentinel: Sentinel
+    own: bool
+    """We wrote the record: its date is UTC."""
+
+
+def head_stop(data: bytes, start: int, stop: int, newline: bytes) -> int:
+    """Return where the header block that begins at ``start`` ends, its empty line included; ``stop`` if it has none."""
+    first = data[start : start + 2]
+    if first[:1] == newline:
+        return start + 1
+    if first == b"\r\n" and newline == b"\n":
+        return start + 2
+    found = ENDS[newline].search(data, start, stop)
+    return found.end() if found else stop
+
+
+def read_head(raw: bytes, start: int, newline: bytes, stop: int | None = None) -> Content:
+    """Read the metadata of a record whose From_ line ends at ``start`` (past its line end)."""
+    stop = len(raw) if stop is None else stop
+    marks, sentinel, own = None, NO_SENTINEL, False
+    if raw[start : start + 7] in (b"Status:", b"X-IMAPb", b"X-Mails"):
+        block = metadata.BLOCK.match(raw, start, stop)
+        if block is not None:
+            marks, sentinel, own = _read_block(block)
+            start = block.end()
+        elif (lone := metadata.LONE_SENTINEL.match(raw, start, stop)) is not None:
+            sentinel, own = metadata.read_sentinel(lone[1]), True
+            start = lone.end()
+    limit = min(stop, start + HEAD)
+    end = head_stop(raw, start, limit, newline)
+    holes: tuple[tuple[int, int], ...] = ()
+    if metadata.RESERVED.search(raw, max(start - 1, 0), end):
+        fields = metadata.find_fields(raw, start, end)
+        holes = tuple((field.start, field.stop) for field in fields)
+        found = metadata.read_fields(fields)
+        marks = found if marks is None else _joined(marks, found, {field.name for field in fields})
+    return Content(start, holes, marks or Marks(), sentinel, own)
+
+
+def _read_block(block: re.Match[bytes]) -> tuple[Marks, Sentinel, bool]:
+    uidvalidity, uidlast, words, status, x_status, keywords, uid, length, sentinel = block.groups()
+    base = None
+    if uidvalidity is not None:
+        base = metadata.read_base(b"%s %s %s" % (uidvalidity, uidlast, words))
+    flags = metadata.read_letters(status, x_status)
+    marks = Marks(
+        flags,
+        NO_KEYWORDS if keywords.isspace() or not keywords else frozenset(metadata.read_keywords(keywords)),
+        int(uid or 0),
+        base,
+        int(length) if length is not None else -1,
+    )
+    return marks, (metadata.read_sentinel(sentinel) if sentinel is not None else NO_SENTINEL), True
+
+
+def _joined(marks: Marks, more: Marks, names: set[bytes]) -> Marks:
+    """Add to our block's marks what another program wrote elsewhere in the header."""
+    return marks._replace(
+        flags=marks.flags | (more.flags if names & {b"Status", b"X-Status", b"X-Mozilla-Status"} else 0),
+        keywords=marks.keywords | more.keywords,
+        uid=marks.uid or more.uid,
+        base=marks.base or more.base,
+        length=marks.length if marks.length >= 0 else more.length,
+        expunged=more.expunged,
+    )
+
+
+def content_stop(raw: bytes, line_stop: int, dialect: Dialect) -> int:
+    """Return where a record's message ends: before the empty line that belongs to the separator, if it is there.
+
+    ``line_stop`` is the offset past the From_ line; its line end tells what an empty line looks like.
+    """
+    stop, newline = len(raw), dialect.newline
+    if dialect.mmdf:
+        return stop
+    if newline == b"\n" and raw[line_stop - 2 : line_stop] == b"\r\n" and raw[-3:] == b"\n\r\n":
+        return max(stop - 2, line_stop)
+    if raw[-2:] == newline * 2:
+        return max(stop - 1, line_stop)
+    return stop
+
+
+def read_body(raw: bytes, content: Content, stop: int, dialect: Dialect, *, quoted: bool = True) -> bytes:
+    """Return the message of a record that is wholly in memory; ``quoted=False`` where no line needs unquoting."""
+    at = content.start
+    if content.holes:
+        pieces = []
+        for hole_start, hole_stop in content.holes:
+            pieces.append(raw[at:hole_start])
+            at = hole_stop
+        pieces.append(raw[at:stop])
+        body = b"".join(pieces)
+    else:
+        body = raw[at:stop]
+    sentinel = content.sentinel
+    if dialect.mmdf:
+        if sentinel.rd:
+            body = quoting.unmark(body)
+    elif quoted:
+        body = quoting.unquote(body, ALL if sentinel.rd else dialect.quoting, dialect.newline)
+    if sentinel is not NO_SENTINEL:
+        if sentinel.kept:
+            body = metadata.restore_senders(body, sentinel.kept)
+        if sentinel.size >= 0 and body[sentinel.size :] in (b"\n", b"\r\n", b"\r"):
+            body = body[: sentinel.size]
+    return body
+
+
+class Message(NamedTuple):
+    """What goes into a record besides the message's bytes."""
+
+    date: int
+    """Internal date, seconds since 1970 UTC."""
+    sender: str | None
+    flags: int = 0
+    keywords: frozenset[str] = NO_KEYWORDS
+    uid: int = 0
+    """0: write no ``X-UID``."""
+    saved: int | None = None
+    uidl: str | None = None
+    key: bytes | None = None
+    base: Base | None = None
+    """For the first record of a file."""
+
+
+def facts(body: bytes, dialect: Dialect) -> tuple[Sentinel, int]:
+    """Return what the sentinel must say so that ``body`` comes back exactly, and where its header block ends."""
+    newline = dialect.newline
+    end = head_stop(body, 0, len(body), newline)
+    head = body[: min(end, HEAD)].lower()
+    kept = 0
+    if _SENDERS_HINT.search(head) or _SENDERS_HINT.match(b"\n" + head[:32]):
+        kept = metadata.keep_senders(body[: min(end, HEAD)])[1]
+    lacks = bool(body) and body[-1:] != newline
+    return (
+        Sentinel(
+            size=len(body) if lacks else -1,
+            rd=needs_override(body, dialect, countable=end < len(body) or body[-2:] == newline * 2),
+            kept=kept,
+            guard=body[:1] in (b" ", b"\t"),
+        ),
+        end,
+    )
+
+
+def needs_override(body: bytes, dialect: Dialect, *, countable: bool) -> bool:
+    """Tell whether the dialect alone would not bring ``body`` back."""
+    if dialect.mmdf:
+        return quoting.has_mark(body)
+    if dialect.quoting == ALL or b"From " not in body:
+        return False
+    if dialect.quoting == ONE:
+        return quoting.has_quoted(body, dialect.newline)
+    return not (dialect.counted and countable) and quoting.has_from(body, dialect.newline)
+
+
+def write_record(body: bytes, message: Message, dialect: Dialect) -> bytes:
+    """Return the whole record of a message."""
+    sentinel, end = facts(body, dialect)
+    newline = dialect.newline
+    if sentinel.kept:
+        limit = min(end, HEAD)
+        body = metadata.keep_senders(body[:limit])[0] + body[limit:]
+    style = ALL if sentinel.rd else dialect.quoting
+    if dialect.mmdf:
+        body = quoting.mark(body) if sentinel.rd else body
+    elif style != NONE:
+        body = quoting.quote(body, style, newline)
+    if sentinel.size >= 0:
+        body += dialect.eol
+    length = -1
+    if dialect.counted:
+        stop = head_stop(body, 0, len(body), newline)
+        if body[stop - 1 : stop] == newline and (stop < len(body) or body[-2:] == newline * 2 or body == newline):
+            length = len(body) - stop
+    head = write_head(message, sentinel, dialect, length)
+    if dialect.mmdf:
+        return b"".join((quoting.MARK, dialect.eol, head, body, quoting.MARK, dialect.eol))
+    return b"".join((head, body, dialect.eol))
+
+
+def write_head(message: Message, sentinel: Sentinel, dialect: Dialect, length: int = -1) -> bytes:
+    """Return the From_ line and the metadata block; ``length`` is the Content-Length, -1 for none."""
+    eol = dialect.eol
+    sentinel = sentinel._replace(
+        saved=message.saved,
+        uidl=message.uidl,
+        key=message.key,
+        date=None if is_plain_date(message.date) else message.date,
+        sender=None if message.sender is None or is_plain_sender(message.sender) else message.sender,
+    )
+    return b"".join(
+        (
+            write(message.sender, message.date),
+            eol,
+            metadata.write_base(message.base, eol) if message.base is not None else b"",
+            metadata.write_marks(message.flags, message.keywords, eol),
+            b"X-UID: %d%s" % (message.uid, eol) if message.uid else b"",
+            b"Content-Length: %d%s" % (length, eol) if length >= 0 else b"",
+            metadata.write_sentinel(sentinel, eol),
+        )
+    )
+
+
+def message_of(line: FromLine, content: Content) -> tuple[int | None, str | None]:
+    """Return (internal date or None, sender) of a record, the sentinel's where it has them."""
+    sentinel = content.sentinel
+    date = sentinel.date if sentinel.date is not None else (line.date if line.kind == Kind.DATED else None)
+    return date, (sentinel.sender if sentinel.sender is not None else line.sender)
