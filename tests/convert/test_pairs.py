@@ -1,0 +1,85 @@
+"""All 25 pairs of stores: what must survive a conversion survives it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from convert.kit import PAIRS, fill, make, put, quiet, reopen, seen, special_uses, subscriptions
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mailstore import Arrival, FolderPath, Meta
+from mailstore.convert import convert, verify_stores
+from mailstore.model.changes import SetState
+
+each_pair = pytest.mark.parametrize(("source", "destination"), PAIRS, ids=["-".join(pair) for pair in PAIRS])
+
+
+@each_pair
+def test_everything_survives(source: str, destination: str, tmp_path: Path) -> None:
+    with make(source, tmp_path, "from") as old:
+        fill(old)
+        before = seen(old), subscriptions(old), special_uses(old)
+    with reopen(old, readonly=True) as old, make(destination, tmp_path, "to") as new:
+        report = convert(old, new, quiet())
+        assert report.problems == []
+        assert report.losses == []
+        assert report.verified is True
+        assert report.ok
+        assert report.copied == report.found == sum(len(folder[2]) for folder in before[0].values())
+        assert all(folder.uids_kept for folder in report.folders if folder.copied)
+        with reopen(new) as again:
+            assert (seen(again), subscriptions(again), special_uses(again)) == before
+            comparison = verify_stores(old, again)
+            assert comparison.differences == []
+            assert comparison.uids == "same"
+
+
+KEYWORDS = st.frozensets(st.sampled_from([*(f"k{n}" for n in range(40)), "$Forwarded", "$MDNSent", "NonJunk"]), max_size=5)
+SENDERS = st.none() | st.just("") | st.emails() | st.text(min_size=1, max_size=20)
+METAS = st.builds(
+    Meta,
+    st.integers(0, 31),
+    KEYWORDS,
+    st.integers(0, 4_102_444_800),
+    st.none() | st.integers(0, 4_102_444_800),
+    SENDERS,
+    st.none() | st.text("!#09AZaz~", min_size=1, max_size=70),
+)
+HEADS = st.sampled_from(
+    [b"", b"Subject: x\n", b"Subject: x\r\nTo: y\r\n", b"Status: RO\nX-UID: 3\n", b"From a Thu Jan  1 00:00:00 1970\n"]
+)
+BODIES = st.builds(lambda head, body: head + body, HEADS, st.sampled_from([b"", b"\n", b"\r\n"]) | st.binary(max_size=80))
+FOLDERS = st.dictionaries(
+    st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=3).map(tuple),
+    st.lists(st.tuples(BODIES, METAS, st.integers(1, 3)), max_size=5),
+    max_size=3,
+)
+
+
+@each_pair
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@given(folders=FOLDERS, uidvalidity=st.integers(1, (1 << 32) - 1))
+def test_anything_survives(
+    source: str,
+    destination: str,
+    folders: dict[tuple[str, ...], list[tuple[bytes, Meta, int]]],
+    uidvalidity: int,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    directory = tmp_path_factory.mktemp("any")
+    with make(source, directory, "from") as old:
+        for path, messages in {FolderPath(name): messages for name, messages in folders.items()}.items():
+            uid, arrivals = 0, []
+            for body, meta, gap in messages:
+                uid += gap
+                arrivals.append(Arrival(body, meta, None, uid))
+            put(old, path, arrivals, SetState(path, uidvalidity, uid + 2))
+    with reopen(old, readonly=True) as old, make(destination, directory, "to") as new:
+        before = seen(old)
+        report = convert(old, new, quiet())
+        assert report.problems == []
+        assert report.ok
+        with reopen(new) as again:
+            assert seen(again) == before
