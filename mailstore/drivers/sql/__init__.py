@@ -41,8 +41,12 @@ class _SqliteFormat:
     def open(self, location: Location, settings: Settings) -> SqlDriver:
         """See Format.open. A file that cannot be written is opened read-only."""
         path = location.path
-        if path.startswith("sqlite://"):
-            raise LocationError(f"{path}: write sqlite:FILE", location=str(location))
+        if not os.path.isabs(path):
+            raise LocationError(f"{path}: a database is given as sqlite:FILE", location=str(location))
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            raise LocationError(f"{path!r}: SQLite opens only paths in UTF-8", location=str(location)) from None
         exists = _look(path, settings)
         from mailstore.drivers.sql.database import Database
         from mailstore.drivers.sql.driver import SqlDriver

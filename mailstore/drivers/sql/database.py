@@ -240,7 +240,8 @@ class Database:
         try:
             return ask(connection)
         finally:
-            connection.execute("COMMIT")
+            if connection.in_transaction:
+                connection.execute("COMMIT")
 
     def _is_unchanged(self) -> bool:
         return self._stamp is None or quiet.stamp(self.path) == self._stamp
@@ -270,8 +271,9 @@ class Database:
                 yield connection
                 connection.execute("COMMIT")
             except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+                with suppress(apsw.Error):
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
                 raise
 
     def _begin(self) -> apsw.Connection:

@@ -14,14 +14,15 @@ from mailstore.drivers.sql.database import Database
 from mailstore.drivers.sql.dialect import SQLITE
 from mailstore.drivers.sql.rows import FolderRow
 from mailstore.drivers.sql.text import decode_keywords, decode_text
-from mailstore.errors import MessageChanged, NoSuchFolder, NoSuchMessage, UnreadableMessage
+from mailstore.errors import CorruptStore, MessageChanged, NoSuchFolder, NoSuchMessage, UnreadableMessage
 from mailstore.formats.headers import header_end
 from mailstore.model.changes import Delta, FolderState, Token
-from mailstore.model.info import BODY, CHUNK, HEADER, SIZE, Blob, Body, Row
+from mailstore.model.info import BODY, CHUNK, CRLF_SIZE, DIGEST, HEADER, SIZE, Blob, Body, Row
 from mailstore.model.names import FolderPath
 
 _BATCH_BYTES = 1 << 20
 _BATCH_ROWS = 1000
+_RESCUE_ROWS = 64
 
 _Raw = tuple[Any, ...]
 """A row as ``statements.listing`` describes it."""
@@ -100,13 +101,24 @@ class SqlFolder:
         last = 0
         while True:
             values = (self._account, self._folder, last, uidnext, _BATCH_ROWS)
-            raw = self._database.read(partial(_take, query, values))
-            if not raw:
+            try:
+                raw = self._database.read(partial(_take, query, values))
+                rows = [self._row(one, want) for one in raw]
+            except CorruptStore:
+                rows = self._rescue(last, uidnext, want)
+            if not rows:
                 # a folder deleted meanwhile is not a folder that ends here
                 self._database.read(self._here)
                 return
-            last = raw[-1][0]
-            yield [self._row(one, want) for one in raw]
+            last = rows[-1].uid
+            yield rows
+
+    def _rescue(self, last: int, uidnext: int, want: int) -> list[Row]:
+        """List a few messages from ``last`` on one by one, so that a damaged body spoils no other."""
+        query = SQLITE.render(sql.listing(0, sql.PAGE))
+        values = (self._account, self._folder, last, uidnext, _RESCUE_ROWS)
+        raw = self._database.read(partial(_take, query, values))
+        return self._chosen([one[0] for one in raw], want)
 
     def _present(self, uids: Sequence[int], want: int) -> Iterator[list[Row]]:
         for at in range(0, len(uids), sql.WIDTHS[-1]):
@@ -133,13 +145,23 @@ class SqlFolder:
             yield group
 
     def _chosen(self, uids: Sequence[int], want: int) -> list[Row]:
-        """Return those of a few UIDs that are there, ascending."""
+        """Return those of a few UIDs that are there, ascending; one whose body is damaged has an ``error``."""
         rows: list[Row] = []
         for part, width in sql.in_lists([uid for uid in uids if 0 < uid < 1 << 63]):
             query = SQLITE.render(sql.listing(want, sql.CHOSEN), width)
             values = (self._account, self._folder, *part, width)
-            raw = self._database.read(partial(_take, query, values, limit=False))
-            rows += [self._row(one, want) for one in raw]
+            try:
+                raw = self._database.read(partial(_take, query, values, limit=False))
+            except CorruptStore as error:
+                if not want & (BODY | HEADER):
+                    raise
+                if width > 1:
+                    rows += [row for uid in sorted(set(part)) for row in self._chosen([uid], want)]
+                else:
+                    known = self._chosen(part, want & ~(BODY | HEADER | CRLF_SIZE | DIGEST))
+                    rows += [row._replace(error=self._unreadable(row.uid, str(error))) for row in known]
+            else:
+                rows += [self._row(one, want) for one in raw]
         return rows
 
     def _row(self, raw: _Raw, want: int) -> Row:
@@ -168,18 +190,18 @@ class SqlFolder:
         else:
             content = b"" if data is None and size == 0 else data or b""
             if len(content) != size:
-                error = UnreadableMessage(
-                    f"message {row.uid} of folder {self._path} has {len(content)} of its {size} bytes in the database",
-                    folder=str(self._path),
-                    uid=row.uid,
-                )
-                return row._replace(error=error)
+                found = f"{len(content)} of its {size} bytes are in the database"
+                return row._replace(error=self._unreadable(row.uid, found))
         header = None
         if want & HEADER and data is not None:
             header = data[: header_end(data)]
         elif want & HEADER:
             header = b""
         return row._replace(header=header, body=content if want & BODY else None)
+
+    def _unreadable(self, uid: int, reason: str) -> UnreadableMessage:
+        text = f"message {uid} of folder {self._path} cannot be read: {reason}"
+        return UnreadableMessage(text, folder=str(self._path), uid=uid)
 
     def _gone(self, uid: int) -> Row:
         return Row(uid, "", False, 0, 0, frozenset(), error=self._no_such(uid))

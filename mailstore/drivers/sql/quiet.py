@@ -66,8 +66,8 @@ class _QuietVFS(apsw.VFS):
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
         """Open ``name`` for reading only, except for SQLite's own temporary files, which have no name."""
         if name is not None:
-            writing = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
-            flags[0] = flags[0] & ~writing | apsw.SQLITE_OPEN_READONLY
+            # as MAIN_DB, since SQLite run by root gives a WAL to the database's owner, which changes its ctime
+            flags[0] = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_MAIN_DB
         return _QuietFile(name, flags)
 
 
@@ -99,7 +99,7 @@ def connect(path: str, *, live: bool) -> tuple[apsw.Connection, Stamp | None]:
     before = stamp(path)
     if len(before[1]) and before[1][2] > 0:
         return _connect_quietly(path), before
-    uri = f"file:{quote(path)}?mode=ro&immutable=1"
+    uri = f"file://{quote(path)}?mode=ro&immutable=1"
     return apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI), before
 
 

@@ -87,7 +87,7 @@ def headline(start: bytes) -> tuple[str, str]:
     Encoded words are decoded, folds and controls become one space, at most 500 characters are kept.
     """
     end = start.find(b"\n\n", 0, _HEADER_LIMIT)
-    if end < 0 or b"\r" in start[:end]:  # most mail spares us the careful way
+    if end < 0 or start[:1] == b"\n" or b"\r" in start[:end]:  # most mail spares us the careful way
         end = min(header_end(start), _HEADER_LIMIT)
         if b"\n" not in start[:end]:
             start = start[:end].replace(b"\r", b"\n")
@@ -112,9 +112,10 @@ def _field(start: bytes, name: bytes, end: int) -> str:
 
 def _legible(raw: bytes) -> str:
     try:
-        text = raw.decode().strip()
+        text = raw.decode()
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
+    text = text.strip()
     if "=?" in text:
         text = _decode_words(text)
     return (text if text.isprintable() else _CONTROLS.sub(" ", text).strip())[:_LONGEST]
