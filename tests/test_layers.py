@@ -40,7 +40,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "drivers.sql": frozenset({"apsw"}),
     "drivers.sidecar": frozenset({"apsw"}),
     "drivers.mbox": frozenset({"zstandard"}),
-    "testing": frozenset({"pytest", "hypothesis"}),
+    "testing": frozenset({"pytest", "hypothesis", "apsw"}),
     "cli": frozenset({"click", "tqdm"}),
 }
 WRITING_OS = frozenset(

@@ -1,0 +1,93 @@
+"""The public face: its names, its weight, its types."""
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mailstore
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = Path(mailstore.__file__).parent
+HEAVY = {"apsw", "click", "tqdm", "zstandard", "email", "sqlite3", "asyncio", "concurrent", "ctypes", "hypothesis",
+         "pytest", "socket", "tempfile", "logging", "mailbox"}  # fmt: skip
+
+
+def public(module: object) -> list[str]:
+    names: list[str] = vars(module)["__all__"]
+    return names
+
+
+@pytest.mark.parametrize("name", ["mailstore", "mailstore.convert", "mailstore.testing"])
+def test_names_are_sorted_and_there(name: str) -> None:
+    module = importlib.import_module(name)
+    names = public(module)
+    constants = [one for one in names if one.isupper()]
+    classes = [one for one in names if one[0].isupper() and not one.isupper()]
+    functions = [one for one in names if one[0].islower()]
+    assert names == [*sorted(constants), *sorted(classes), *sorted(functions)]
+    assert len(names) == len(set(names))
+    for one in names:
+        assert getattr(module, one) is not None
+
+
+def test_nothing_public_is_left_out() -> None:
+    modules = {name for name, value in vars(mailstore).items() if isinstance(value, type(ast))}
+    assert set(public(mailstore)) == {name for name in vars(mailstore) if not name.startswith("_")} - modules
+
+
+def test_every_error_is_public() -> None:
+    from mailstore import errors
+
+    ours = {
+        name for name, value in vars(errors).items() if isinstance(value, type) and value.__module__ == errors.__name__
+    }
+    assert ours <= set(public(mailstore))
+
+
+@pytest.mark.parametrize("name", ["mailstore", "mailstore.testing", "mailstore.convert"])
+def test_everything_public_says_what_it_is(name: str) -> None:
+    module = importlib.import_module(name)
+    for one in public(module):
+        value = getattr(module, one)
+        if isinstance(value, type) or callable(value):
+            assert value.__doc__, one
+
+
+def loaded(code: str) -> set[str]:
+    script = f"import sys; before = set(sys.modules); {code}; print(*sorted(set(sys.modules) - before))"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in run.stdout.split()}
+
+
+def test_importing_is_cheap() -> None:
+    assert loaded("import mailstore") & HEAVY == set()
+
+
+def test_opening_loads_one_driver_alone(tmp_path: Path) -> None:
+    code = f"import mailstore; mailstore.open_store('memory:').close(); mailstore.detect({str(tmp_path)!r})"
+    assert (
+        loaded("import mailstore; mailstore.open_store('memory:').close()") & {"apsw", "click", "tqdm", "email"}
+        == set()
+    )
+    assert loaded(code) & {"click", "tqdm", "email"} == set()
+
+
+def test_types_are_declared() -> None:
+    assert (PACKAGE / "py.typed").read_bytes() == b""
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests" / "typing").glob("*.py")), ids=lambda path: path.name)
+def test_users_are_typed(path: Path) -> None:
+    """What users write is checked as they would check it, and a wrong line is found."""
+    mypy_api = importlib.import_module("mypy.api")
+    wrong = {number for number, line in enumerate(path.read_text().splitlines(), 1) if line.endswith("# wrong")}
+    output, errors, _ = mypy_api.run(
+        ["--strict", "--no-error-summary", "--cache-dir", str(ROOT / ".mypy_cache"), str(path)]
+    )
+    assert errors == ""
+    found = {int(line.split(":")[1]) for line in output.splitlines() if ": error:" in line}
+    assert found == wrong, output
