@@ -100,7 +100,7 @@ class Appender:
             if len(batch) > 1:  # nothing was changed, and nobody said which one it was
                 middle = len(batch) // 2
                 return self._commit_some(batch[:middle]) + batch[middle:]
-            self._refused(facts[0], error)
+            self._refused(*batch[0], error)
             return []
         uids = [outcome.uids[0] if outcome.status in ("done", "known") else 0 for outcome in outcomes]
         stored = [uid for uid in uids if uid]
@@ -138,13 +138,13 @@ class Appender:
             if outcome.error is not None:
                 if outcome.error.scope is not Scope.MESSAGE:
                     raise outcome.error
-                self._refused(batch[place][0], outcome.error)
-                self._run.destination.discard([batch[place][1]])
+                self._refused(*batch[place], outcome.error)
                 return batch[place + 1 :]
         return []
 
-    def _refused(self, fact: Fact, error: MailstoreError) -> None:
+    def _refused(self, fact: Fact, staged: Staged, error: MailstoreError) -> None:
         """Set a message aside that was refused when its body was gone already: it is fetched once more."""
+        self._run.destination.discard([staged])
         self._folder.report.found -= 1  # counted when it was staged, counted again with its trouble
         taken = Taken()
         row = next((row for rows in self._source.fetch([fact.uid], BODY | META) for row in rows), None)

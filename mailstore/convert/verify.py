@@ -7,7 +7,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 from mailstore.convert.compare import meta_differences
@@ -245,10 +245,8 @@ class _FolderComparison:
                 pairs.append((one, same.popleft()))
             else:
                 self._add(one, "only-in-first", "only the first store has this message")
-        for other in theirs:
-            if waiting[other.digest]:
-                waiting[other.digest].popleft()
-                self._add(other, "only-in-second", "only the second store has this message")
+        for other in sorted(chain.from_iterable(waiting.values()), key=lambda seen: seen.position):
+            self._add(other, "only-in-second", "only the second store has this message")
         return pairs
 
     def _compare_order(self, pairs: Sequence[tuple[_Seen, _Seen]]) -> None:

@@ -50,7 +50,9 @@ def metas() -> Iterator[Meta]:
         number += 1
         yield Meta(
             flags=number % 32,
-            keywords=frozenset(f"Keyword{bit}" for bit in range(30) if number >> (bit % 7) & 1 and bit % 5 == number % 5)
+            keywords=frozenset(
+                f"Keyword{bit}" for bit in range(30) if number >> (bit % 7) & 1 and bit % 5 == number % 5
+            )
             | (frozenset({"$Forwarded"}) if number % 3 == 0 else frozenset()),
             internal_date=(number * 86_399_999) % 4_000_000_000,
             saved_date=1_700_000_000 + number if number % 4 == 0 else None,
@@ -73,7 +75,13 @@ def put(store: Store, path: FolderPath, arrivals: list[Arrival], state: SetState
 def fill(store: Store) -> None:
     """Put everything in that is hard to carry."""
     source = metas()
-    bodies = [*BODIES.values(), *RESERVED.values(), large(3 << 20), b"Subject: twice\n\nsame\n", b"Subject: twice\n\nsame\n"]
+    bodies = [
+        *BODIES.values(),
+        *RESERVED.values(),
+        large(3 << 20),
+        b"Subject: twice\n\nsame\n",
+        b"Subject: twice\n\nsame\n",
+    ]
     arrivals = [Arrival(body, next(source), None, 3 * n + 1) for n, body in enumerate(bodies, 1)]
     put(store, FolderPath(("INBOX",)), arrivals, SetState(FolderPath(("INBOX",)), 1_234_567, 1000))
     for n, name in enumerate(NAMES):

@@ -44,7 +44,9 @@ class LimitedDriver(_Behind):
             error = self.refuse_staging(arrival)
             if error is not None:
                 raise error
-        changed = [one._replace(body=self.canonical(one.body)) if isinstance(one.body, bytes) else one for one in arrivals]
+        changed = [
+            one._replace(body=self.canonical(one.body)) if isinstance(one.body, bytes) else one for one in arrivals
+        ]
         staged: list[Staged] = self.real.stage(changed)
         self.staged += staged
         return staged
@@ -64,8 +66,11 @@ class LimitedDriver(_Behind):
             if error is not None:
                 return outcomes + [Outcome("failed", error=error)] * (len(changes) - place)
             if not self.whole_or_nothing:
-                outcomes += self.real.commit([change], **options)
-        outcomes = self.real.commit(changes, **options) if self.whole_or_nothing else outcomes
+                outcomes += self._carry_out([change], **options)
+        return self._carry_out(changes, **options) if self.whole_or_nothing else outcomes
+
+    def _carry_out(self, changes: Sequence[Change], **options: Any) -> list[Outcome]:
+        outcomes: list[Outcome] = self.real.commit(changes, **options)
         self.discard([change.staged for change in changes if isinstance(change, Append)])
         return outcomes
 

@@ -17,7 +17,9 @@ from mailstore.testing.observe import listing
 @pytest.fixture
 def old() -> Store:
     store = open_store("memory:")
-    store.inbox.append(b"Subject: 1\n\nFrom me\n", flags=["\\Seen", "a", "B"], internal_date=-5, sender="joe@example.org")
+    store.inbox.append(
+        b"Subject: 1\n\nFrom me\n", flags=["\\Seen", "a", "B"], internal_date=-5, sender="joe@example.org"
+    )
     store.inbox.append(b"Subject: 2\n\n", flags=["\\Flagged", "b", "c"], internal_date=1000, uidl="xyz")
     store.create("Sent").append(b"Subject: 3\n\n", flags=["d"], internal_date=1000)
     store.create("Work/Deep", special_use="\\Archive").append(b"Subject: 4\n\n", internal_date=1000)
@@ -36,7 +38,12 @@ CASES = [
     ({"keywords": 2}, "keywords", 1, ("INBOX c",)),
     ({"keywords": 0}, "keywords", 4, None),
     ({"internal_date": (0, 1 << 32)}, "date-range", 1, ("INBOX message 1",)),
-    ({"internal_date": (-(1 << 31), 999)}, "date-range", 3, ("INBOX message 2", "Sent message 1", "Work/Deep message 1")),
+    (
+        {"internal_date": (-(1 << 31), 999)},
+        "date-range",
+        3,
+        ("INBOX message 2", "Sent message 1", "Work/Deep message 1"),
+    ),
     ({"saved_date": False}, "saved-date", 4, None),
     ({"sender": False}, "sender", 1, ("INBOX message 1",)),
     ({"uidl": False}, "uidl", 1, ("INBOX message 2",)),
@@ -121,7 +128,14 @@ def test_altered_bytes_are_a_loss_only_where_they_are(old: Store) -> None:
 
 
 def test_what_is_allowed_is_given_up_and_the_rest_is_kept(old: Store) -> None:
-    lossy = {"flags": SEEN, "keywords": 2, "internal_date": (0, 999), "sender": False, "uidl": False, "saved_date": False}
+    lossy = {
+        "flags": SEEN,
+        "keywords": 2,
+        "internal_date": (0, 999),
+        "sender": False,
+        "uidl": False,
+        "saved_date": False,
+    }
     new, _ = limited(**lossy)
     names = {"flags", "keywords", "date-range", "sender", "uidl", "saved-date"}
     report = convert(old, new, quiet(allow_loss=frozenset(names)))

@@ -36,7 +36,9 @@ def test_everything_survives(source: str, destination: str, tmp_path: Path) -> N
             assert comparison.uids == "same"
 
 
-KEYWORDS = st.frozensets(st.sampled_from([*(f"k{n}" for n in range(40)), "$Forwarded", "$MDNSent", "NonJunk"]), max_size=5)
+KEYWORDS = st.frozensets(
+    st.sampled_from([*(f"k{n}" for n in range(40)), "$Forwarded", "$MDNSent", "NonJunk"]), max_size=5
+)
 SENDERS = st.none() | st.just("") | st.emails() | st.text(min_size=1, max_size=20)
 METAS = st.builds(
     Meta,
@@ -50,7 +52,9 @@ METAS = st.builds(
 HEADS = st.sampled_from(
     [b"", b"Subject: x\n", b"Subject: x\r\nTo: y\r\n", b"Status: RO\nX-UID: 3\n", b"From a Thu Jan  1 00:00:00 1970\n"]
 )
-BODIES = st.builds(lambda head, body: head + body, HEADS, st.sampled_from([b"", b"\n", b"\r\n"]) | st.binary(max_size=80))
+BODIES = st.builds(
+    lambda head, body: head + body, HEADS, st.sampled_from([b"", b"\n", b"\r\n"]) | st.binary(max_size=80)
+)
 FOLDERS = st.dictionaries(
     st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=3).map(tuple),
     st.lists(st.tuples(BODIES, METAS, st.integers(1, 3)), max_size=5),
@@ -59,7 +63,9 @@ FOLDERS = st.dictionaries(
 
 
 @each_pair
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(folders=FOLDERS, uidvalidity=st.integers(1, (1 << 32) - 1))
 def test_anything_survives(
     source: str,

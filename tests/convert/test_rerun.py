@@ -110,7 +110,9 @@ def test_a_journal_that_outlives_its_destination_hides_nothing(old: Store, tmp_p
     assert after == before
 
 
-def test_a_folder_that_was_replaced_by_some_of_its_messages_gets_the_others(old: Store, kind: str, tmp_path: Path) -> None:
+def test_a_folder_that_was_replaced_by_some_of_its_messages_gets_the_others(
+    old: Store, kind: str, tmp_path: Path
+) -> None:
     run(old, kind, tmp_path)
     with open_store(location(kind, tmp_path, "to")) as new:
         new.delete("Work")
@@ -147,7 +149,12 @@ def test_two_sources_into_one_store(old: Store, tmp_path: Path) -> None:
     with make("sqlite", tmp_path, "other") as other:
         other.inbox.append(b"Subject: 1\n\nINBOX\n")
         other.inbox.append(b"Subject: other\n\n")
-        for source, expected in ((old, (6, 6, 0, 0)), (other, (2, 2, 0, 0)), (old, (6, 0, 6, 0)), (other, (2, 0, 2, 0))):
+        for source, expected in (
+            (old, (6, 6, 0, 0)),
+            (other, (2, 2, 0, 0)),
+            (old, (6, 0, 6, 0)),
+            (other, (2, 0, 2, 0)),
+        ):
             report, _ = run(source, "maildir++", tmp_path)
             assert counts(report) == expected
 
@@ -182,5 +189,7 @@ def test_what_was_not_compared_is_compared_by_the_next_run(old: Store, kind: str
     report, _ = run(old, kind, tmp_path)
     assert counts(report) == (6, 0, 6, 0)
     assert report.verified is False
-    assert [(problem.folder, problem.position, problem.error) for problem in report.problems] == [("Work", 2, "missing")]
+    assert [(problem.folder, problem.position, problem.error) for problem in report.problems] == [
+        ("Work", 2, "missing")
+    ]
     assert not report.ok
