@@ -164,12 +164,9 @@ class FolderIndex:
         in_order = before.uid == entry.uid if before else not self.entries or entry.uid >= self.uidnext
         if before is not None and before.uid != entry.uid:
             self._forget(before)
-        self.entries[entry.key] = entry
-        self.pending.put(entry)
+        self._take(entry)
         if not in_order:
             self.entries = _sorted(self.entries.values())
-        if self._by_uid is not None:
-            self._by_uid[entry.uid] = entry
         self.uidnext = max(self.uidnext, entry.uid + 1)
         self.highest_modseq = max(self.highest_modseq, entry.modseq)
 
@@ -221,8 +218,9 @@ class FolderIndex:
             stamp: the driver's proof that a later scan would find the same.
             complete: every message there is; else what is not in ``found`` stays.
 
-        A recorded UID is taken as it is; where two messages claim one, the first has it. All others keep the UID they
-        had, and new ones get the next free UID in order. May be called twice: the second time nothing changed.
+        A recorded UID is taken as it is; where two messages claim one, it stays with the one known to have it, else the
+        first. All others keep the UID they had, and new ones get the next free UID in order. May be called twice: the
+        second time nothing changed.
 
         Raises:
             ValueError: two of ``found`` have one key.
@@ -288,6 +286,7 @@ class FolderIndex:
             return Changed()
         modseqs = _OneModseq(self)
         vanished = list(self.drop(missing, modseqs.get())) if missing else []
+        differing += self._displaced(differing)
         given = self._give_uids(differing)
         added, updated, reordered = [], [], False
         for uid, one in zip(given, differing, strict=True):
@@ -306,27 +305,24 @@ class FolderIndex:
                 self.entries.pop(entry.key, None)
             elif entry.modseq != before.modseq:
                 updated.append(entry)
-            self.entries[entry.key] = entry
-            self.pending.put(entry)
-        self._by_uid = None
+            self._take(entry)
         if reordered or any(a.uid > b.uid for a, b in pairwise(added)):
             self.entries = _sorted(self.entries.values())
         return Changed(tuple(sorted(added)), tuple(sorted(updated)), tuple(sorted(vanished)))
 
     def _give_uids(self, found: Sequence[Found]) -> list[int]:
-        """Return the UID of each: recorded, else the one it had, else the next free one in order."""
+        """Return the UID of each: as recorded, else the one it had, else the next free one in order."""
+        before = [self.entries.get(one.key) for one in found]
         own = {one.key for one in found}
-        taken = {entry.uid for key, entry in self.entries.items() if key not in own}
-        given = []
-        for one in found:
-            uid = one.uid if one.uid not in taken else 0
-            given.append(uid)
-            taken.add(uid)
-        for at, one in enumerate(found):
-            before = self.entries.get(one.key)
-            if not given[at] and before is not None and before.uid not in taken:
-                given[at] = before.uid
-                taken.add(before.uid)
+        given = [one.uid if entry and entry.uid == one.uid else 0 for one, entry in zip(found, before, strict=True)]
+        taken = set(given)
+        for wishes in ([one.uid for one in found], [entry.uid if entry else 0 for entry in before]):
+            for at, uid in enumerate(wishes):
+                if uid and not given[at] and uid not in taken:
+                    holder = self.find(uid)
+                    if holder is None or holder.key in own:
+                        given[at] = uid
+                        taken.add(uid)
         following = max(self.uidnext, max(taken, default=0) + 1)
         for at, uid in enumerate(given):
             if not uid:
@@ -334,16 +330,29 @@ class FolderIndex:
                 following += 1
         return given
 
+    def _displaced(self, found: Sequence[Found]) -> list[Found]:
+        """Return those that hold a provisional UID which one of ``found`` has in the format's record."""
+        own = {one.key for one in found}
+        holders = {self.find(uid) for uid in {one.uid for one in found if one.uid}}
+        lost = (entry for entry in holders if entry is not None and not entry.recorded and entry.key not in own)
+        return [Found(entry.key, 0, *entry[4:]) for entry in sorted(lost)]
+
     # --- parts
 
     def _live_uids(self, at: int) -> set[int]:
         """UIDs among the tombstones from ``at`` on that are in use (again: a file that had only been renamed)."""
         return {uid for _, uid in self._tombstones[at:] if self.find(uid) is not None}
 
+    def _take(self, entry: Entry) -> None:
+        self.entries[entry.key] = entry
+        self.pending.put(entry)
+        if self._by_uid is not None:
+            self._by_uid[entry.uid] = entry
+
     def _forget(self, entry: Entry) -> None:
         self.pending.drop(entry)
-        if self._by_uid is not None:
-            self._by_uid.pop(entry.uid, None)
+        if self._by_uid is not None and self._by_uid.get(entry.uid) is entry:
+            del self._by_uid[entry.uid]
 
     def _bury(self, uids: Iterable[int], modseq: int) -> None:
         buried = [(modseq, uid) for uid in uids]
