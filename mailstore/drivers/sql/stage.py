@@ -101,7 +101,7 @@ def _read_exactly(blob: Blob, start: int, end: int) -> bytes:
         if not more:
             raise MessageChanged(f"the message has {start + len(piece)} bytes, not {blob.size}")
         piece += more
-    return piece
+    return piece[: end - start]
 
 
 def stage_all(database: Database, account: int, arrivals: Sequence[Arrival]) -> list[StagedMessage]:
