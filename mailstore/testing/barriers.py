@@ -1,9 +1,9 @@
 """What a power cut would show: names that became visible before their contents were on the disk.
 
-Followed are the calls of ``mailstore.system.fs``: which files have contents that no sync covers yet, and which
-directories have names that no sync covers yet. A rename or a link that gives unsynced contents a visible name breaks
-the first barrier; anything unsynced when the work returns breaks the second. Files whose name begins with the prefix
-of temporary ones, files in a Maildir's ``tmp``, and lock files are not visible to readers.
+Followed are the calls of ``mailstore.system.fs`` and of SQLite: which files have contents, and which directories have
+names, that no sync covers yet. A rename or a link that gives unsynced contents a visible name breaks the first
+barrier; anything unsynced when the work returns breaks the second. Files whose name begins with the prefix of
+temporary ones, files in a Maildir's ``tmp``, and lock files are not visible to readers.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from contextlib import suppress
 from typing import Any
 
 from mailstore.system import fs
@@ -61,6 +62,18 @@ class Barriers:
             self._unsynced.pop((status.st_dev, status.st_ino), None)
 
     _after_fdatasync = _after_fsync
+
+    def _after_sqlite_write(self, path: str) -> None:
+        with suppress(FileNotFoundError):  # a journal may be gone already
+            status = os.stat(path)
+            self._unsynced[status.st_dev, status.st_ino] = path
+
+    _after_sqlite_truncate = _after_sqlite_write
+
+    def _after_sqlite_sync(self, path: str) -> None:
+        with suppress(FileNotFoundError):
+            status = os.stat(path)
+            self._unsynced.pop((status.st_dev, status.st_ino), None)
 
     def _after_syncfs(self, _: int) -> None:
         self._unsynced.clear()

@@ -26,6 +26,7 @@ from dataclasses import fields
 from typing import Any, Literal
 
 from mailstore.system import fs
+from mailstore.testing import vfs
 
 How = Literal["count", "kill", "tear", "fail", "full"]
 """What happens at a point: nothing; the process ends before the call; it ends when half the bytes are written; the
@@ -102,7 +103,7 @@ _current: list[Plan] = []
 
 @contextmanager
 def _sqlite_hook(plan: Plan) -> Iterator[None]:
-    """Let the VFS ask ``plan``; connections must have been opened after ``watch_sqlite``."""
+    """Let SQLite ask ``plan``; connections must have been opened after ``in_child`` put the VFS in place."""
     _current.append(plan)
     try:
         yield
@@ -110,52 +111,16 @@ def _sqlite_hook(plan: Plan) -> Iterator[None]:
         _current.pop()
 
 
-def watch_sqlite() -> None:
-    """Put a VFS of ours before the system's for the rest of this process: to be called in a child, before it opens."""
-    import apsw
+class _Watch:
+    """What the VFS asks before it does something, and tells when it is done."""
 
-    def meet(name: str) -> None:
-        if not _current:
-            return
-        try:
-            if _current[-1].meet(name):
-                os._exit(KILLED)
-        except OSError as error:
-            kind = apsw.FullError if error.errno == errno.ENOSPC else apsw.IOError
-            raise kind(os.strerror(error.errno or 0)) from error
+    def before(self, name: str) -> None:
+        if _current and _current[-1].meet(f"sqlite {name}"):
+            os._exit(KILLED)
 
-    class File(apsw.VFSFile):
-        def __init__(self, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
-            super().__init__("unix", name, flags)
-
-        def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802 - SQLite's name
-            meet("sqlite write")
-            super().xWrite(data, offset)
-
-        def xSync(self, flags: int) -> None:  # noqa: N802 - SQLite's name
-            meet("sqlite sync")
-            super().xSync(flags)
-
-        def xTruncate(self, newsize: int) -> None:  # noqa: N802 - SQLite's name
-            meet("sqlite truncate")
-            super().xTruncate(newsize)
-
-    class Files(apsw.VFS):
-        def __init__(self) -> None:
-            super().__init__("mailstore-faults", "unix", makedefault=True)
-
-        def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> File:  # noqa: N802 - SQLite's name
-            return File(name, flags)
-
-        def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802 - SQLite's name
-            meet("sqlite delete")
-            super().xDelete(filename, syncdir)
-
-    _kept.append(Files())
-
-
-_kept: list[object] = []
-"""SQLite keeps no reference to its VFS."""
+    def after(self, name: str, path: str) -> None:
+        if _current and path:
+            _current[-1].follow("after", f"sqlite_{name}", (path,), {})
 
 
 class ChildFailed(Exception):
@@ -173,7 +138,7 @@ def in_child(work: Callable[[], Any]) -> Any:
     if pid == 0:
         status = 1
         try:
-            watch_sqlite()
+            vfs.install(_Watch())
             answer = json.dumps(work())
             status = 0
         except BaseException:  # noqa: BLE001 - whatever it is, the parent gets to see it, and nothing unwinds further

@@ -219,3 +219,20 @@ def test_temporary_and_lock_files_do_not_count(tmp_path: Path) -> None:
         fs.unlink(str(tmp_path / "gone"))
 
     assert followed(work) == []
+
+
+@pytest.mark.parametrize(("level", "broken"), [("full", 0), ("normal", 1)])
+def test_sqlite_that_does_not_sync(tmp_path: Path, level: str, broken: int) -> None:
+    """A commit in WAL mode is on disk when it returns only with ``synchronous=full``."""
+
+    def work() -> list[str]:
+        connection = apsw.Connection(str(tmp_path / "x.db"))
+        for statement in ("pragma journal_mode=wal", f"pragma synchronous={level}", "create table mail (body)"):
+            connection.execute(statement)
+
+        def insert() -> None:
+            connection.execute("insert into mail values (1)")
+
+        return followed(insert)
+
+    assert in_child(work) == ["x.db-wal: contents not on disk at the end"] * broken

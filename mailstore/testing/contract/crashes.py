@@ -76,17 +76,18 @@ class Operation(NamedTuple):
     needs: tuple[str, ...] = ()
 
 
-def _prefixes(before: Facts, name: str, new: list[tuple[bytes, int]]) -> list[Facts]:
-    return [{**before, name: before[name] + new[:count]} for count in range(len(new) + 1)]
+def _old(before: Facts, _: Capabilities) -> list[Facts]:
+    """All old, or all new: there is nothing in between."""
+    return [before]
 
 
 def _append(store: Store) -> None:
-    for body, key in zip(NEW, KEYS, strict=True):
-        if store.capabilities.idempotency or body not in [seen.body for seen in listing(store.inbox).values()]:
-            store.inbox.append(body, flags=FLAGGED, key=key if store.capabilities.idempotency else None)
+    if NEW[0] not in [seen.body for seen in listing(store.inbox).values()]:
+        store.inbox.append(NEW[0], flags=FLAGGED)
 
 
 def _append_many(store: Store) -> None:
+    """With keys all are sent again; without them only what is not there."""
     have = [seen.body for seen in listing(store.inbox).values()]
     keyed = store.capabilities.idempotency
     store.inbox.append_many(
@@ -96,13 +97,10 @@ def _append_many(store: Store) -> None:
     )
 
 
-def _appended(before: Facts, _: Capabilities) -> list[Facts]:
-    return _prefixes(before, "INBOX", [(body, FLAGGED) for body in NEW])
-
-
 def _appended_at_once(before: Facts, capabilities: Capabilities) -> list[Facts]:
-    states = _appended(before, capabilities)
-    return states if capabilities.batch == "prefix" else [states[0], states[-1]]
+    """All or nothing, or the first of them."""
+    counts = range(len(NEW)) if capabilities.batch == "prefix" else range(1)
+    return [{**before, "INBOX": before["INBOX"] + [(body, FLAGGED) for body in NEW[:count]]} for count in counts]
 
 
 def _flag(store: Store) -> None:
@@ -139,10 +137,6 @@ def _copy(store: Store) -> None:
         store.inbox.copy(_first(store, ONE), store.folder("Z"))
 
 
-def _copied(before: Facts, _: Capabilities) -> list[Facts]:
-    return _prefixes(before, "Z", [(ONE, SEEN)])
-
-
 def _move(store: Store) -> None:
     if ONE in [seen.body for seen in listing(store.folder("Z")).values()]:
         store.inbox.expunge(_first(store, ONE), only_deleted=False)  # the copy is there: only the rest is left to do
@@ -160,17 +154,9 @@ def _rename(store: Store) -> None:
         store.rename("A", "New/name")
 
 
-def _renamed(before: Facts, _: Capabilities) -> list[Facts]:
-    return [before]
-
-
 def _delete(store: Store) -> None:
     if "A" in facts(store):
         store.delete("A")
-
-
-def _deleted(before: Facts, _: Capabilities) -> list[Facts]:
-    return [before]
 
 
 def _create(store: Store) -> None:
@@ -190,21 +176,17 @@ def _publish(store: Store) -> None:
     folder.publish(receipts, SetState(FRESH, 4_000_000, 50))
 
 
-def _published(before: Facts, _: Capabilities) -> list[Facts]:
-    return [before]
-
-
 OPERATIONS = (
-    Operation("append", _append, _appended),
+    Operation("append", _append, _old),
     Operation("append_many", _append_many, _appended_at_once),
     Operation("flag", _flag, _flagged),
     Operation("expunge", _expunge, _expunged),
-    Operation("copy", _copy, _copied, ("folders",)),
+    Operation("copy", _copy, _old, ("folders",)),
     Operation("move", _move, _moved, ("folders",)),
-    Operation("rename", _rename, _renamed, ("folders",)),
-    Operation("delete", _delete, _deleted, ("folders",)),
+    Operation("rename", _rename, _old, ("folders",)),
+    Operation("delete", _delete, _old, ("folders",)),
     Operation("create", _create, _created, ("folders",)),
-    Operation("publish", _publish, _published, ("folders", "native:fresh")),
+    Operation("publish", _publish, _old, ("folders", "native:fresh")),
 )
 
 

@@ -184,6 +184,28 @@ class FolderContract(Contract):
         store = harness.reopen(store)
         assert [bodies(store.folder(name)) for name in ("P", "P/Q", "P/Q/R")] == [[TWO], [TWO], [ONE]]
 
+    @clause("8.5")
+    @needs("folders")
+    def test_virtual_parents_come_and_go(self, harness: Harness, store: Store) -> None:
+        """What was deleted above a folder, or is only there for it."""
+        for name in ("A", "A/B", "C"):
+            store.create(name).append(name.encode())
+        store.delete("A")
+        store = harness.reopen(store)
+        with pytest.raises(NoSuchFolder):
+            store.folder("A")
+        with pytest.raises(NoSuchFolder):
+            store.delete("A")
+        with pytest.raises(FolderExists):
+            store.rename("C", "A")
+        store.rename("A", "D")
+        store = harness.reopen(store)
+        infos = [(str(info.path), info.selectable) for info in store.folders()]
+        assert infos == [("INBOX", True), ("C", True), ("D", False), ("D/B", True)]
+        assert bodies(store.folder("D/B")) == [b"A/B"]
+        store.delete("D/B")
+        assert [str(info.path) for info in harness.reopen(store).folders()] == ["INBOX", "C"]
+
     @clause("8.6")
     @needs("folders", "mail_and_children")
     def test_mail_and_children(self, harness: Harness, store: Store) -> None:
