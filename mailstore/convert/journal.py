@@ -95,6 +95,12 @@ def journal_path(location: Location) -> str | None:
     return os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.mstore-journal")
 
 
+def source_identity(location: Location) -> str:
+    """Return what names a source in a journal: its location with symlinks resolved and its options sorted."""
+    path = os.path.realpath(location.path) if os.path.isabs(location.path) else location.path
+    return str(Location(location.format, path, dict(sorted(location.options.items()))))
+
+
 class Journal:
     """A journal open for one source; a context manager. Without a path it is kept in memory for the run."""
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mailstore.convert.folder import copy_folder
-from mailstore.convert.journal import Journal, journal_path
+from mailstore.convert.journal import Journal, journal_path, source_identity
 from mailstore.convert.losses import carried, find_losses, refuse
 from mailstore.convert.options import Options, ProgressCallback
 from mailstore.convert.rejected import Rejected
@@ -58,7 +58,7 @@ def convert(
     refuse(losses, options.allow_loss)
     report = Report(str(source.location), str(destination.location), losses=losses)
     path = options.journal or (journal_path(destination.location) if destination.capabilities.persistent else None)
-    with Journal(path, str(source.location)) as journal:
+    with Journal(path, source_identity(source.location)) as journal:
         report.journal = path or ""
         rejected = Rejected(options, destination.location)
         run = Run(source, destination, options, journal, report, rejected, progress)
