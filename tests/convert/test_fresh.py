@@ -26,7 +26,7 @@ class FreshDriver(LimitedDriver):
     parallel_fresh = True
     published: int = 0
     discarded: int = 0
-    pids: set[int] = set()
+    pids: frozenset[int] = frozenset()
     on_add: Callable[[Arrival], None] = staticmethod(lambda arrival: None)
     on_publish: Callable[[], None] = staticmethod(lambda: None)
 
@@ -53,7 +53,7 @@ class FreshMemory:
 
     def publish(self, receipts: Sequence[Any], state: SetState | None) -> list[int]:
         self.driver.on_publish()
-        self.driver.pids = {pid for pid, _ in receipts}
+        self.driver.pids = frozenset(pid for pid, _ in receipts)
         self.driver.published += 1
         with Store(None, self.driver.real) as store:  # type: ignore[arg-type]
             put(store, self.path, [arrival for _, arrival in receipts], state)
@@ -162,7 +162,7 @@ def test_one_that_is_refused_sends_the_folder_the_general_way(old: Store, proces
     assert counts(report) == (22, 20, 0, 2)
     assert driver.published == 0
     assert [(problem.folder, problem.position) for problem in report.problems] == [("INBOX", 3), ("Work", 3)]
-    assert [uid for uid in seen(new)["Work"][2]] == [2, 4, 8, 10, 12, 14, 16, 18, 20, 22]
+    assert list(seen(new)["Work"][2]) == [2, 4, 8, 10, 12, 14, 16, 18, 20, 22]
 
 
 @each_number

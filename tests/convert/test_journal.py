@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailstore import CorruptStore, FolderPath, StoreBusy
-from mailstore.convert.journal import Entry, Journal, format_uids, journal_path, parse_uids, read_records
+from mailstore.convert.journal import (
+    Entry,
+    Journal,
+    format_uids,
+    journal_path,
+    parse_uids,
+    read_records,
+    source_identity,
+)
 from mailstore.spi import Location
 
 A, B = FolderPath(("A",)), FolderPath(("B\t\n%é\udcff/x", "y"))
@@ -152,6 +160,13 @@ def test_where_a_journal_lies(tmp_path: Path) -> None:
     assert journal_path(Location("maildir", str(tmp_path / "Maildir"))) == str(tmp_path / "Maildir/..mstore-journal")
     assert journal_path(Location("mbox", str(tmp_path / "x.mbox"))) == str(tmp_path / ".x.mbox.mstore-journal")
     assert journal_path(Location("memory", "x")) is None
+
+
+def test_a_source_is_named_by_where_it_really_is(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("real")
+    options = {"layout": "fs", "account": "a"}
+    assert source_identity(Location("x", str(tmp_path / "link"), options)) == f"x:{tmp_path}/real?account=a&layout=fs"
+    assert source_identity(Location("memory", "link")) == "memory:link"
 
 
 @given(st.lists(st.integers(0, 50)))
