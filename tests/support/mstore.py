@@ -29,7 +29,6 @@ def mstore(
     *arguments: str | Path,
     data: bytes = b"",
     env: dict[str, str] | None = None,
-    limit: int | None = None,
     prefix: Sequence[str] = (),
 ) -> Ran:
     """Run ``mstore`` and return exit code and outputs. Fails the test on a traceback.
@@ -38,15 +37,8 @@ def mstore(
         arguments: after ``mstore``.
         data: its standard input.
         env: added to the environment.
-        limit: address space in bytes, to catch what reads a huge thing whole.
         prefix: a command that starts it.
     """
-    import resource
-
-    def confine() -> None:
-        if limit is not None:
-            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
     done = subprocess.run(
         [*prefix, *COMMAND, *map(str, arguments)],
         input=data,
@@ -54,7 +46,6 @@ def mstore(
         env={**os.environ, **(env or {})},
         check=False,
         timeout=240,
-        preexec_fn=confine if limit is not None else None,
     )
     ran = Ran(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
     assert "Traceback" not in ran.err + ran.out, ran.err

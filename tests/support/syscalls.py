@@ -54,6 +54,7 @@ def stops(
 
     ``raised`` is what ``action`` then raises: ``failure`` itself unless it is translated.
     """
+    kinds = (raised or type(failure),)
     for at in range(1, 200):
         made = Recorder()
         made.fail_at, made.failure = at, failure
@@ -61,7 +62,7 @@ def stops(
         with fs.replaced(made.table):
             try:
                 action()
-            except raised or type(failure):
+            except kinds:
                 stopped = True
         if len(made.log) < at:
             assert not stopped
