@@ -28,7 +28,7 @@ HEAD = """\
 # What each store keeps
 
 Made by `python -m mailstore.testing.capabilities` from `Capabilities` of each store as opened for writing; a test keeps
-it up to date. A field that is not ✓ is a loss that `mstore convert` names before it starts, if the mail at hand has
+it up to date. A field that is - or limited is a loss that `mstore convert` names before it starts, if the mail at hand has
 what would be lost. Formats of others say the same things of themselves: see `docs/contract.md`.
 
 """

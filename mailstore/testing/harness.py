@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from mailstore import FolderPath, Store, open_store
+from mailstore import Folder, FolderPath, Store, open_store
 from mailstore.model.caps import Capabilities
 from mailstore.testing import child
+from mailstore.testing.observe import listing
 
 
 class Harness:
@@ -71,13 +72,26 @@ class Harness:
         yield self.reopen(store)
 
     def foreign_append(self, path: FolderPath, body: bytes) -> None:
-        """Put a message into a folder as another program would. Override it to write the format without this library.
+        """Put a message into a folder as another program would.
 
-        Only called where Capabilities.foreign_writers is true, with bodies that end in a newline, hold no line
-        beginning with ``From ``, and have a header.
+        This and the other two are only called where Capabilities.foreign_writers is true, with bodies that end in a
+        newline, hold no line beginning with ``From ``, and have a header; the folder holds no two of the same. Override
+        them to write the format without this library; here another open store does it.
         """
         with self._open() as store:
             store.folder(path).append(body)
+
+    def foreign_remove(self, path: FolderPath, body: bytes) -> None:
+        """Remove the message with these bytes as another program would."""
+        with self._open() as store:
+            folder = store.folder(path)
+            folder.expunge(_uids(folder, body), only_deleted=False)
+
+    def foreign_seen(self, path: FolderPath, body: bytes) -> None:
+        r"""Set ``\Seen`` on the message with these bytes as another program would."""
+        with self._open() as store:
+            folder = store.folder(path)
+            folder.add_flags(_uids(folder, body), ["\\Seen"])
 
     def in_child(self, command: str, *arguments: str) -> Any:
         """Run a command of ``mailstore.testing.child`` on the store in a new process; return its answer."""
@@ -117,3 +131,7 @@ class Harness:
 
     def _open(self, *, create: bool = False, readonly: bool = False, index: str = "auto") -> Store:
         return open_store(self.location, create=create, readonly=readonly, index=index, mask=self.mask)
+
+
+def _uids(folder: Folder, body: bytes) -> list[int]:
+    return [uid for uid, seen in listing(folder).items() if seen.body == body]

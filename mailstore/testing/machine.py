@@ -33,6 +33,8 @@ NO_SPACE_IN_LINES = [body for body in (*BODIES.values(), *RESERVED.values()) if 
 FLAGS = ("\\Seen", "\\Answered", "\\Flagged", "\\Draft", "\\Deleted")
 WORDS = ("Work", "WORK", "$Forwarded", "Later", "$junk")
 
+FOREIGN = b"Subject: foreign "
+
 names = st.sampled_from(NAMES)
 places = st.lists(st.integers(0, 7), max_size=4, unique=True)
 flag_sets = st.lists(st.sampled_from(FLAGS + WORDS), max_size=4, unique=True)
@@ -77,6 +79,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.model = open_store("memory:")
         self.moments: list[Moment] = []
         self.keys = 0
+        self.delivered = 0
         self.uidnext: dict[tuple[str, int], int] = {}
 
     def teardown(self) -> None:
@@ -239,13 +242,30 @@ class StoreMachine(RuleBasedStateMachine):
         """Abandon the store without closing it, and open it again."""
         self.store = self.harness.open()
 
-    @rule(name=names, number=st.integers(1, 9))
+    @rule(name=names, at=st.integers(0, 7), remove=st.booleans())
+    @precondition(lambda self: self.capabilities.foreign_writers and self.delivered)
+    def foreign_change(self, name: str, at: int, remove: bool) -> None:
+        """Another program reads or removes a message that was delivered by one."""
+        name = self.name(name)
+        if not has(self.model, name):
+            return
+        bodies = [seen.body for seen in listing(self.model.folder(name)).values()]
+        if at < len(bodies) and bodies[at].startswith(FOREIGN) and bodies.count(bodies[at]) == 1:
+            (self.harness.foreign_remove if remove else self.harness.foreign_seen)(FolderPath.parse(name), bodies[at])
+            folder, chosen = self.model.folder(name), pick(uids(self.model, name), [at])
+            if remove:
+                folder.expunge(chosen, only_deleted=False)
+            else:
+                folder.add_flags(chosen, ["\\Seen"])
+
+    @rule(name=names)
     @precondition(lambda self: self.capabilities.foreign_writers)
-    def foreign_append(self, name: str, number: int) -> None:
+    def foreign_append(self, name: str) -> None:
         """Another program delivers a message."""
         name = self.name(name)
         if has(self.model, name):
-            body = b"Subject: foreign %d\n\nbody\n" % number
+            self.delivered += 1
+            body = FOREIGN + b"%d\n\nbody\n" % self.delivered
             self.harness.foreign_append(FolderPath.parse(name), body)
             (seen,) = list(listing(self.store.folder(name)).values())[-1:]
             self.model.folder(name).append(body, internal_date=seen.internal_date, sender=seen.sender)

@@ -21,6 +21,7 @@ from mailstore import (
     Store,
     Token,
 )
+from mailstore.model.flags import FLAGGED, SEEN
 from mailstore.model.info import CHUNK, Row, body_size
 from mailstore.testing.contract.base import Contract
 from mailstore.testing.contract.uids import uids
@@ -30,6 +31,7 @@ from mailstore.testing.observe import bodies, body_bytes, listing
 from mailstore.testing.samples import BODIES
 
 ONE, TWO = BODIES["ordinary"], BODIES["crlf"]
+FOREIGN = [b"Subject: foreign %d\n\nbody\n" % number for number in range(3)]
 
 
 def rows(delta: Delta) -> list[Row]:
@@ -195,15 +197,13 @@ class HistoryContract(Contract):
         store.inbox.append(ONE, flags=["\\Seen"], internal_date=5)
         before = listing(store.inbox)
         token = store.inbox.changes().token
-        for number in range(3):
-            harness.foreign_append(INBOX, b"Subject: foreign %d\n\nbody\n" % number)
+        for body in FOREIGN:
+            harness.foreign_append(INBOX, body)
         delta = store.inbox.changes(token, BODY)
         fresh = rows(delta)
         assert not delta.full
         assert delta.vanished == ()
-        assert sorted(body_bytes(row.body) for row in fresh) == [
-            b"Subject: foreign %d\n\nbody\n" % number for number in range(3)
-        ]
+        assert sorted(body_bytes(row.body) for row in fresh) == FOREIGN
         found = listing(store.inbox)
         assert {uid: found[uid] for uid in before} == before
         assert list(found) == [*before, *(row.uid for row in fresh)]
@@ -218,20 +218,59 @@ class HistoryContract(Contract):
     def test_foreign_append_before_ours(self, harness: Harness, store: Store) -> None:
         """An append right after a foreign delivery that nobody listed yet loses neither."""
         store.inbox.append(ONE)
-        harness.foreign_append(INBOX, b"Subject: foreign\n\nbody\n")
+        harness.foreign_append(INBOX, FOREIGN[0])
         own = store.inbox.append(TWO).uid
         found = listing(store.inbox)
         assert found[own].body == TWO
-        assert sorted(seen.body for seen in found.values()) == sorted([ONE, TWO, b"Subject: foreign\n\nbody\n"])
+        assert sorted(seen.body for seen in found.values()) == sorted([ONE, TWO, FOREIGN[0]])
         assert listing(harness.reopen(store).inbox) == found
 
     @clause("5.7")
     @needs("foreign_writers")
     def test_foreign_append_to_an_empty_folder(self, harness: Harness, store: Store) -> None:
         """Into an empty INBOX, before anything of ours was there."""
-        harness.foreign_append(INBOX, b"Subject: foreign\n\nbody\n")
-        assert bodies(store.inbox) == [b"Subject: foreign\n\nbody\n"]
+        harness.foreign_append(INBOX, FOREIGN[0])
+        assert bodies(store.inbox) == [FOREIGN[0]]
         assert store.inbox.append(ONE).uid > uids(store.inbox)[0]
+
+    @clause("5.9")
+    @needs("foreign_writers")
+    def test_foreign_changes(self, harness: Harness, store: Store) -> None:
+        """Flags and removals by others, on their messages and on ours."""
+        harness.foreign_append(INBOX, FOREIGN[0])
+        for number, body in enumerate((ONE, FOREIGN[1], BODIES["every byte"], FOREIGN[2], ONE)):
+            store.inbox.append(body, internal_date=number)
+        before = listing(store.inbox)
+        first, _, second, _, third, last = before
+        token = store.inbox.changes().token
+        harness.foreign_seen(INBOX, FOREIGN[1])
+        delta = store.inbox.changes(token, SIZE)
+        (row,) = rows(delta)
+        assert (delta.full, delta.vanished, row.uid, row.flags & SEEN) == (False, (), second, SEEN)
+        assert row.modseq > token.modseq
+        harness.foreign_remove(INBOX, FOREIGN[0])
+        harness.foreign_remove(INBOX, FOREIGN[2])
+        delta = store.inbox.changes(delta.token)
+        assert (delta.full, delta.vanished, rows(delta)) == (False, (first, third), [])
+        expected = {uid: seen for uid, seen in before.items() if uid not in (first, third)}
+        expected[second] = expected[second]._replace(flags=SEEN)
+        for opened in harness.now_and_reopened(store):
+            assert listing(opened.inbox) == expected
+        assert opened.inbox.append(TWO).uid > last
+
+    @clause("5.9")
+    @needs("foreign_writers")
+    def test_foreign_changes_unseen(self, harness: Harness, store: Store) -> None:
+        """Changes by others that nobody listed before our own next change."""
+        for body in (FOREIGN[0], ONE, FOREIGN[1]):
+            store.inbox.append(body, internal_date=5)
+        first, second, third = uids(store.inbox)
+        harness.foreign_seen(INBOX, FOREIGN[1])
+        harness.foreign_remove(INBOX, FOREIGN[0])
+        store.inbox.add_flags([first, second, third], ["\\Flagged"])
+        for opened in harness.now_and_reopened(store):
+            found = {uid: (seen.body, seen.flags) for uid, seen in listing(opened.inbox).items()}
+            assert found == {second: (ONE, FLAGGED), third: (FOREIGN[1], SEEN | FLAGGED)}
 
     @clause("5.8")
     def test_listing_changes_nothing(self, store: Store) -> None:
@@ -244,7 +283,7 @@ class HistoryContract(Contract):
             store.inbox.get(listed[0].uid).header()
         assert (store.inbox.state(), list(store.inbox.rows(META))) == (state, listed)
 
-    @clause("5.9")
+    @clause("5.10")
     @needs("foreign_writers")
     def test_two_open_stores(self, harness: Harness, store: Store) -> None:
         """What one store commits the other sees, turn by turn."""
