@@ -169,7 +169,7 @@ def test_folders_are_completed(memory):
 
     complete = ShellComplete(group, {}, "mstore", "_MSTORE_COMPLETE")
     names = [item.value for item in complete.get_completions(["ls", memory, "-f"], "Arch")]
-    assert names == ["Archive/2024"]
+    assert names == ["Archive", "Archive/2024"]
     assert [item.value for item in complete.get_completions(["folder", "delete", memory], "I")] == ["INBOX"]
     assert [item.value for item in complete.get_completions(["copy", "memory:", memory, "-t"], "A")] == names
     assert complete.get_completions(["ls", "bogus:/x", "-f"], "Arch") == []
