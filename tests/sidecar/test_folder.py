@@ -197,6 +197,13 @@ class TestLaterScans:
         assert not index.covers(token)
         assert index.highest_modseq > NOW
 
+    def test_an_old_uidvalidity_comes_back(self) -> None:
+        index = self.index()
+        token = index.token()
+        scan(index, uidvalidity=43)
+        scan(index, uidvalidity=42)
+        assert not index.covers(token)
+
     def test_the_clock_goes_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
         index = self.index()
         monkeypatch.setattr(clock, "source", lambda: 0)

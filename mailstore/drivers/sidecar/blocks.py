@@ -146,5 +146,7 @@ def _to_keywords(data: bytes | None, count: int) -> Sequence[frozenset[str]]:
 def _to_digests(data: bytes | None, count: int) -> Sequence[bytes | None]:
     if data is None:
         return [None] * count
+    if len(data) != _DIGEST * count:
+        raise ValueError("a block's fields differ in number")
     digests = [data[at : at + _DIGEST] for at in range(0, len(data), _DIGEST)]
     return [None if digest == _NO_DIGEST else digest for digest in digests]

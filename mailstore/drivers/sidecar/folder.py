@@ -201,7 +201,7 @@ class FolderIndex:
         self.entries = {}
         self._by_uid = None
         self._tombstones = []
-        self.forgotten = 0
+        self.forgotten = self.advance()  # should the UIDVALIDITY come back, its old tokens are still void
         self.pending.reset()
 
     # --- scans

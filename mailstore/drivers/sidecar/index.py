@@ -88,7 +88,7 @@ class MemoryIndex:
 
     def rename(self, old: str, new: str) -> None:
         """Carry the index of ``old`` over to ``new``."""
-        if old in self._folders:
+        if old in self._folders and old != new:
             self.remove(new)
             self._folders[new] = self._folders.pop(old)
 
