@@ -1,0 +1,93 @@
+"""Maildir and Maildir++: ``maildir:PATH?layout=++|fs&names=mutf7|utf8&index=dovecot|courier&separator=:``.
+
+Everything but the path is found from what is on disk; a new store is a Maildir++ with names in modified UTF-7 and
+Dovecot's records. ``docs/formats/maildir.md`` says what is read, what is written, and why.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+from mailstore.drivers.maildir import recognise
+from mailstore.drivers.maildir.account import Account
+from mailstore.drivers.maildir.driver import MaildirDriver
+from mailstore.drivers.maildir.layout import SUBDIRECTORIES, Layout, Spelling, is_maildir
+from mailstore.drivers.maildir.view import View
+from mailstore.drivers.sidecar import open_index
+from mailstore.errors import CannotCreate, LocationError, NoSuchStore, NotAStore, StoreError
+from mailstore.model.names import INBOX
+from mailstore.spi import Location, Settings
+from mailstore.system import fs
+
+INDEX = "mailstore.index"
+"""The index beside the store: a file in the root."""
+
+_CHOICES = {
+    "layout": ("++", "fs"),
+    "names": ("mutf7", "utf8"),
+    "index": ("dovecot", "courier"),
+    "separator": (":", ";", "!"),
+}
+
+
+class _MaildirFormat:
+    """See mailstore.spi.Format."""
+
+    name = "maildir"
+    options = frozenset(_CHOICES)
+
+    def detect(self, path: str) -> str | None:
+        """See Format.detect."""
+        return recognise.detect(path)
+
+    def open(self, location: Location, settings: Settings) -> MaildirDriver:
+        """See Format.open."""
+        options = {name: value.lower() for name, value in location.options.items()}
+        for name, value in options.items():
+            if value not in _CHOICES[name]:
+                raise LocationError(
+                    f"{location}: {name} is one of {', '.join(_CHOICES[name])}, not {value!r}", location=str(location)
+                )
+        root = location.path
+        made = self._make(root, settings.create)
+        found = recognise.recognise(root, options.get("layout", ""), options.get("names", ""))
+        account = Account(
+            root=root,
+            layout=Layout(root, Spelling(found.layout, found.names), found.inbox),
+            index=open_index(settings, os.path.join(root, INDEX), root),
+            family=options.get("index", "dovecot"),
+            readonly=settings.readonly,
+            lock_timeout=settings.lock_timeout,
+            separator=options.get("separator", ""),
+        )
+        driver = MaildirDriver(account, found.evidence, settings.mask)
+        if made:
+            View(account, INBOX, found.inbox).refresh()
+        if not settings.readonly:
+            with suppress(StoreError):  # a store we may only read is still there to be read
+                driver.recover()
+        return driver
+
+    def _make(self, root: str, create: bool) -> bool:
+        """See to it that there is a store at ``root``; returns whether it was made now."""
+        if not os.path.lexists(root) and not create:
+            raise NoSuchStore(f"{fs.shown(root)}: there is no such directory", path=root)
+        if os.path.lexists(root) and not os.path.isdir(root):
+            raise NotAStore(f"{fs.shown(root)}: a Maildir is a directory, and this is none", path=root)
+        if os.path.isdir(root) and (recognise.detect(root) is not None or is_maildir(root)):
+            return False
+        with fs.errors(root, CannotCreate):
+            empty = not os.path.isdir(root) or not os.listdir(root)
+            if not create or not empty:
+                what = "it is empty" if empty else "it holds no cur, new and tmp"
+                raise NotAStore(f"{fs.shown(root)}: this directory is no Maildir, {what}", path=root)
+            fs.make_directories(root)
+            for name in SUBDIRECTORIES:
+                with suppress(FileExistsError):
+                    fs.mkdir(os.path.join(root, name))
+            fs.sync_directory(root)
+        return True
+
+
+FORMAT = _MaildirFormat()

@@ -1,0 +1,191 @@
+"""Carrying out a commit: the two barriers, the order, what a failure leaves.
+
+The problem. Renames are atomic one by one only, other programs rename the same files without any lock, and a power cut
+may keep a name and lose the contents or the UID behind it.
+
+The solution, in this order, under Dovecot's lock of every folder concerned, taken by name:
+1. the contents of all that is appended are synced;
+2. the records (keyword letters, then uidlist lines) are written and synced: a line without a message is harmless;
+3. the renames, links and unlinks, change by change. A name that is not there any more is searched for by its base and
+   what was decided from it is decided anew;
+4. the directories are synced; only then are outcomes told.
+A failure in 1 and 2 has changed nothing and is raised. In 3 it ends the commit: what went before is synced and stays.
+
+A delivery that needs no UID and holds nothing that needs a record goes without lock and record: the next reader
+numbers it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from mailstore.drivers.maildir.account import Account
+from mailstore.drivers.maildir.append import Appends, Plan, place, plan, sync_contents
+from mailstore.drivers.maildir.keys import Keys
+from mailstore.drivers.maildir.naming import Namer, needs_record
+from mailstore.drivers.maildir.staging import StagedFile
+from mailstore.drivers.maildir.update import expunge, move, set_flags, set_state
+from mailstore.drivers.maildir.view import View, views_locked
+from mailstore.errors import MailstoreError
+from mailstore.model.changes import Append, Change, Expunge, Move, Outcome, SetFlags, SetState
+from mailstore.model.names import FolderPath
+from mailstore.spi import Guard
+from mailstore.system import fs
+from mailstore.system.locks import Dotlock
+
+FindView = Callable[[FolderPath], View]
+
+
+def commit(
+    account: Account, find_view: FindView, keys: Keys, changes: Sequence[Change], guard: Guard | None, need_uids: bool
+) -> list[Outcome]:
+    """See Driver.commit."""
+    views: dict[FolderPath, View] = {}
+    for change in changes:
+        for path in (change.folder, change.destination) if isinstance(change, Move) else (change.folder,):
+            if path not in views:
+                views[path] = find_view(path)
+    targets = {change.folder for change in changes if isinstance(change, Append)}
+    for path in targets | {change.destination for change in changes if isinstance(change, Move)}:
+        _complete(account, views[path])
+    if not need_uids and _are_plain_deliveries(changes):
+        return _deliver(account, changes, views, guard)
+    keyed = any(isinstance(change, Append) and change.staged.key is not None for change in changes)
+    if keyed:
+        keys.look(())
+    with views_locked(views.values()) as held:
+        _refresh(views, changes, keyed)
+        if keyed:
+            keys.look(views.values())
+        if guard is not None:
+            guard(changes)
+        outcomes = _carry_out(account, views, changes, held, keys)
+    return (
+        outcomes if need_uids else [_without_uids(change, one) for change, one in zip(changes, outcomes, strict=True)]
+    )
+
+
+def _without_uids(change: Change, outcome: Outcome) -> Outcome:
+    if isinstance(change, Append) and outcome.status == "done":
+        return outcome._replace(uids=(), uidvalidity=0)
+    return outcome
+
+
+def _complete(account: Account, view: View) -> None:
+    """Make those of tmp, new and cur that are missing; a reader may have removed them, or never made them."""
+    with fs.errors(view.directory):
+        account.make_subdirectories(view.directory)
+
+
+def _refresh(views: dict[FolderPath, View], changes: Sequence[Change], keyed: bool) -> None:
+    """Bring up to date what the changes look at; a folder that is only appended to needs no scan."""
+    looked_at = {change.folder for change in changes if not isinstance(change, Append)}
+    looked_at |= {change.destination for change in changes if isinstance(change, Move)}
+    for path, view in views.items():
+        same = view.index.uidvalidity == view.records.uidvalidity != 0
+        view.scanned = keyed or path in looked_at or not same or not view.records.ours
+        if view.scanned:
+            view.refresh()
+            view.records.load()
+
+
+def _carry_out(
+    account: Account, views: dict[FolderPath, View], changes: Sequence[Change], held: Sequence[Dotlock], keys: Keys
+) -> list[Outcome]:
+    appends = Appends(account, views, keys)
+    with fs.errors(account.root):
+        appends.prepare(changes)
+    touched: dict[str, None] = {}
+    outcomes: list[Outcome] = []
+    failure: MailstoreError | None = None
+    for number, change in enumerate(changes):
+        view = views[change.folder]
+        try:
+            if number % 64 == 0:
+                for lock in held:
+                    lock.refresh()
+            with fs.errors(view.directory):
+                match change:
+                    case Append():
+                        outcomes.append(appends.carry_out(number, outcomes, touched))
+                    case SetFlags():
+                        outcomes.append(set_flags(view, change, touched))
+                    case Expunge():
+                        outcomes.append(expunge(view, change, touched))
+                    case Move():
+                        outcomes.append(move(view, views[change.destination], change, touched))
+                    case SetState():
+                        outcomes.append(set_state(view, change))
+        except MailstoreError as error:
+            failure = error
+            break
+    return _finish(views, outcomes, touched, failure, len(changes))
+
+
+def _finish(
+    views: dict[FolderPath, View],
+    outcomes: list[Outcome],
+    touched: dict[str, None],
+    failure: MailstoreError | None,
+    count: int,
+) -> list[Outcome]:
+    """Sync the names, make the index lasting; what is not sure to be on the disk has failed."""
+    try:
+        for directory in touched:
+            with fs.errors(directory):
+                fs.sync_directory(directory)
+    except MailstoreError as error:
+        return [Outcome("failed", error=error)] * count
+    for view in views.values():
+        view.clean_stamp()
+        if not view.store():  # somebody else stored this folder: the next look takes our changes in
+            with suppress(MailstoreError):
+                view.refresh()
+    if failure is not None:
+        outcomes += [Outcome("failed", error=failure)] * (count - len(outcomes))
+    return outcomes
+
+
+# --- deliveries
+
+
+def _are_plain_deliveries(changes: Sequence[Change]) -> bool:
+    """Tell whether all are Appends that need neither a record nor a new keyword letter nor a look at what is there."""
+    for change in changes:
+        if not isinstance(change, Append) or change.staged.key is not None:
+            return False
+        meta = change.staged.meta if change.meta is None else change.meta
+        if needs_record(meta) or meta.keywords or change.uid:
+            return False
+    return True
+
+
+def _deliver(
+    account: Account, changes: Sequence[Change], views: dict[FolderPath, View], guard: Guard | None
+) -> list[Outcome]:
+    if guard is not None:
+        guard(changes)
+    plans: list[Plan] = []
+    uses: dict[str, int] = {}
+    with fs.errors(account.root):
+        for change in changes:
+            assert isinstance(change, Append)
+            assert isinstance(change.staged, StagedFile)
+            view = views[change.folder]
+            plans.append(plan(account, view, Namer(view.records), change, 0))
+            uses[change.staged.path] = uses.get(change.staged.path, 0) + 1
+        sync_contents(account, [one.staged for one in plans])
+    outcomes: list[Outcome] = []
+    touched: dict[str, None] = {}
+    failure: MailstoreError | None = None
+    for one in plans:
+        uses[one.staged.path] -= 1
+        try:
+            with fs.errors(one.view.directory):
+                place(one, touched, last=uses[one.staged.path] == 0)
+        except MailstoreError as error:
+            failure = error
+            break
+        outcomes.append(Outcome("done"))
+    return _finish({}, outcomes, touched, failure, len(plans))

@@ -1,0 +1,230 @@
+"""A folder filled out of sight and published by one step: mailstore.spi.FreshFolder.
+
+The problem. Ten thousand messages through ``tmp``, with a rename each, cost half as much again as the files themselves;
+and a folder that fills up before everybody's eyes is a folder that may stay half full.
+
+The solution. The files are made under their final names in a hidden folder in the root's ``tmp``, by as many processes
+as one likes; then one syncfs, the uidlist, and the rename of the whole directory. A folder that is there already, and
+INBOX, gets its empty ``cur`` (or ``new``) replaced by the filled one. Processes that fill agree on keyword letters
+through the hidden ``dovecot-keywords``, under a lock.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import cast
+
+from mailstore.drivers.maildir import journal, staging, tree
+from mailstore.drivers.maildir.account import Account
+from mailstore.drivers.maildir.naming import fields_for, info_for
+from mailstore.drivers.maildir.records import KEYWORDS, Line, Records, read_file
+from mailstore.drivers.maildir.view import View
+from mailstore.errors import FolderExists
+from mailstore.formats import courier, dovecotfiles
+from mailstore.model.changes import SetState
+from mailstore.model.flags import NO_KEYWORDS, RECENT
+from mailstore.model.info import Arrival, Meta
+from mailstore.model.measure import crlf_size_of
+from mailstore.model.names import FolderPath
+from mailstore.system import clock, fs, locks
+from mailstore.system.barrier import FEW
+
+Receipt = tuple[str, str, int, str, frozenset[str]]
+"""Base, name with its subdirectory, UID hint, record fields, keywords where Courier keeps them."""
+
+
+class MaildirFresh:
+    """See mailstore.spi.FreshFolder.
+
+    Args:
+        account: the store.
+        path: the folder's name.
+        view: the folder where it exists already.
+    """
+
+    def __init__(self, account: Account, path: FolderPath, view: View | None) -> None:
+        self._account = account
+        self._path = path
+        self._view = view
+        self._anchor = account.anchor()
+        self._hidden = tree.make_hidden(account)
+        self._letters: dict[int, str] = {}
+        self._infos: dict[tuple[int, frozenset[str]], tuple[str, str, list[str]]] = {}
+        fs.close(fs.create(f"{self._hidden}/{KEYWORDS}", account.mode))
+
+    def add(self, arrivals: Sequence[Arrival]) -> list[object]:
+        """See FreshFolder.add."""
+        with fs.errors(self._account.root):
+            return [self._add(arrival) for arrival in arrivals]
+
+    def _add(self, arrival: Arrival) -> Receipt:
+        body, meta, key, uid = arrival
+        account = self._account
+        size = len(body) if isinstance(body, bytes) else body.size
+        base = account.fresh_base(size, crlf_size_of(body), key)
+        known = self._infos.get((meta.flags, meta.keywords))
+        if known is None:
+            known = self._infos[meta.flags, meta.keywords] = self._info(meta)
+        sub, info, without = known
+        name = f"{sub}{base}{info}"
+        mtime = staging.file_mtime(clock.now() if meta.internal_date is None else meta.internal_date)
+        path = f"{self._hidden}/{name}"
+        if isinstance(body, bytes):
+            fs.create_file(path, body, mtime, account.mode)
+        else:
+            staging.write_large(path, body, mtime, account.mode, sync=False)
+        if account.family == "courier":
+            return base, name, uid, "", meta.keywords
+        return base, name, uid, fields_for(meta, without), NO_KEYWORDS
+
+    def _info(self, meta: Meta) -> tuple[str, str, list[str]]:
+        """Return (subdirectory, suffix with its separator, keywords without a letter)."""
+        letters, without = self._letters_for(meta.keywords)
+        info = info_for(meta.flags, meta.keywords, letters)
+        if meta.flags & RECENT:
+            return "new/", "" if info == "2," else self._account.pinned_separator() + info, without
+        return "cur/", self._account.pinned_separator() + info, without
+
+    def _letters_for(self, keywords: frozenset[str]) -> tuple[str, list[str]]:
+        if not keywords:
+            return "", []
+        if self._account.family == "courier":
+            return "", sorted(keywords)
+        have = {name.lower() for name in self._letters.values()}
+        if not all(keyword.lower() in have for keyword in keywords):
+            self._agree(keywords)
+        index = {name.lower(): number for number, name in self._letters.items()}
+        letters = [chr(97 + index[keyword.lower()]) for keyword in keywords if keyword.lower() in index]
+        return "".join(sorted(letters)), sorted(keyword for keyword in keywords if keyword.lower() not in index)
+
+    def _agree(self, keywords: frozenset[str]) -> None:
+        """Give letters to new keywords, together with the other processes that fill this folder."""
+        path = f"{self._hidden}/{KEYWORDS}"
+        fd = fs.open_update(path, append=True)
+        try:
+            with locks.file_lock(fd, True, self._account.lock_timeout, path):
+                self._letters = dovecotfiles.parse_keywords(read_file(path))
+                have = {name.lower() for name in self._letters.values()}
+                for keyword in sorted(keywords):
+                    number = len(self._letters)
+                    if keyword.lower() not in have and number < dovecotfiles.MOST_LETTERS:
+                        self._letters[number] = keyword
+                        fs.write_all(fd, dovecotfiles.render_keywords({number: keyword}))
+        finally:
+            fs.close(fd)
+
+    # --- publishing
+
+    def publish(self, receipts: Sequence[object], state: SetState | None) -> list[int]:
+        """See FreshFolder.publish."""
+        account = self._account
+        with fs.errors(account.root):
+            found = cast("Sequence[Receipt]", receipts)
+            self._sync(found)
+            uids, lines = _number(found)
+            following = max(state.uidnext if state is not None else 1, uids[-1] + 1 if uids else 1)
+            validity = state.uidvalidity if state is not None else 0
+            self._letters = dovecotfiles.parse_keywords(read_file(f"{self._hidden}/{KEYWORDS}"))
+            if not self._letters:
+                fs.unlink(f"{self._hidden}/{KEYWORDS}", missing_ok=True)
+            if self._view is None:
+                view = self._publish_new(found, lines, validity, following)
+            else:
+                view = self._view
+                with view.locked():
+                    self._replace(view, found, lines, validity, following)
+        known = view.index
+        known.adopt(view.records.uidvalidity, following, state.highest_modseq if state is not None else 0)
+        view.clean_stamp()
+        view.store()
+        return uids
+
+    def _sync(self, receipts: Sequence[Receipt]) -> None:
+        """The first barrier; it covers the names in the hidden folder too."""
+        if len(receipts) > FEW:
+            fs.sync_filesystem(self._anchor)
+            return
+        for _, name, _, _, _ in receipts:
+            fd = fs.open_source(f"{self._hidden}/{name}", nofollow=True)
+            try:
+                fs.sync_file(fd)
+            finally:
+                os.close(fd)
+        for sub in ("new", "cur"):
+            fs.sync_directory(f"{self._hidden}/{sub}")
+
+    def _publish_new(self, receipts: Sequence[Receipt], lines: list[Line], validity: int, following: int) -> View:
+        records = Records(self._account.root, self._hidden, self._account.family)
+        self._write_records(records, receipts, lines, validity, following)
+        name = tree.publish_hidden(self._account, self._path, self._hidden)
+        self._account.index.remove(name)
+        view = View(self._account, self._path, name)
+        view.records.load()
+        return view
+
+    def _write_records(
+        self, records: Records, receipts: Sequence[Receipt], lines: list[Line], validity: int, following: int
+    ) -> None:
+        records.load()
+        records.establish(validity)
+        records.rewrite((), lines, uidnext=following)
+        if records.family == "courier" and (data := _courier_keywords(receipts)):
+            directory = f"{records.directory}/courierimapkeywords"
+            if not os.path.isdir(directory):
+                fs.mkdir(directory, self._account.directory_mode)
+            fs.replace_file(f"{directory}/:list", data, self._account.mode)
+
+    def _replace(
+        self, view: View, receipts: Sequence[Receipt], lines: list[Line], validity: int, following: int
+    ) -> None:
+        """Put the filled directories in the place of empty ones; the folder's lock is held."""
+        known = view.refresh()
+        view.records.load()
+        if known.entries or view.records.uids or view.records.uidnext > 1:
+            raise self._taken()
+        if self._letters:
+            fs.replace_file(
+                f"{view.directory}/{KEYWORDS}", dovecotfiles.render_keywords(self._letters), self._account.mode
+            )
+        self._write_records(view.records, receipts, lines, validity, following)
+        inside = os.path.relpath(self._hidden, self._account.root)
+        subs = [sub for sub in ("new", "cur") if any(name.startswith(sub) for _, name, _, _, _ in receipts)]
+        pairs = [(f"{inside}/{sub}", os.path.join(view.name, sub)) for sub in subs]
+        try:
+            if view.directory == self._account.root or len(pairs) < 2:
+                journal.carry_out(self._account.root, pairs)
+            else:
+                with locks.uidlist_lock(self._account.root, self._account.lock_timeout):
+                    journal.carry_out(self._account.root, pairs)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            raise self._taken() from error
+        fs.remove_tree(self._hidden)
+
+    def _taken(self) -> FolderExists:
+        return FolderExists(f"folder {self._path} got messages meanwhile", folder=str(self._path))
+
+    def discard(self) -> None:
+        """See FreshFolder.discard."""
+        with suppress(OSError):
+            fs.remove_tree(self._hidden)
+
+
+def _number(receipts: Sequence[Receipt]) -> tuple[list[int], list[Line]]:
+    uids: list[int] = []
+    lines: list[Line] = []
+    following = 1
+    for base, _, hint, fields, _ in receipts:
+        uid = max(following, hint)
+        following = uid + 1
+        uids.append(uid)
+        lines.append((uid, base, fields))
+    return uids, lines
+
+
+def _courier_keywords(receipts: Sequence[Receipt]) -> bytes:
+    return courier.render_keyword_list({base: keywords for base, _, _, _, keywords in receipts if keywords})

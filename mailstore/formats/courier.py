@@ -1,0 +1,96 @@
+"""Courier's files of a Maildir: ``courierimapkeywords`` and ``courierimapsubscribed``, and mbsync's ``.uidvalidity``.
+
+``courierimapuiddb`` is a uidlist of version 1, see mailstore.formats.uidlist. Source: Courier's maildirkeywords2.c.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+
+_UPDATE = re.compile(r"\.([0-9]{1,18})\.(.+)\Z", re.DOTALL)
+
+
+def parse_keyword_list(data: bytes) -> dict[str, frozenset[str]]:
+    """Return keywords by base of a ``:list``: names, an empty line, then ``<base>:<index> <index>`` lines."""
+    names, _, lines = data.decode("utf-8", "surrogateescape").partition("\n\n")
+    keywords = names.split("\n")
+    found = {}
+    for line in lines.split("\n"):
+        base, colon, indexes = line.partition(":")
+        if colon and base:
+            chosen = [int(word) for word in indexes.split() if word.isascii() and word.isdecimal() and len(word) < 10]
+            found[base] = frozenset(keywords[index] for index in chosen if index < len(keywords) and keywords[index])
+    return found
+
+
+def render_keyword_list(keywords: Mapping[str, frozenset[str]]) -> bytes:
+    """Return a ``:list``; empty where no message has a keyword."""
+    names = sorted({keyword for chosen in keywords.values() for keyword in chosen})
+    index = {keyword: at for at, keyword in enumerate(names)}
+    lines = [
+        f"{base}:{' '.join(str(number) for number in sorted(index[keyword] for keyword in chosen))}\n"
+        for base, chosen in keywords.items()
+        if chosen
+    ]
+    if not lines:
+        return b""
+    return ("".join(f"{name}\n" for name in names) + "\n" + "".join(lines)).encode("utf-8", "surrogateescape")
+
+
+def parse_keyword_update(data: bytes) -> frozenset[str]:
+    """Return the keywords of an update file, one a line up to an empty one; none is a message without keywords."""
+    lines = data.decode("utf-8", "surrogateescape").split("\n")
+    return frozenset(lines[: lines.index("")] if "" in lines else lines)
+
+
+def render_keyword_update(keywords: Iterable[str]) -> bytes:
+    """Return an update file's contents."""
+    return "".join(f"{keyword}\n" for keyword in sorted(keywords)).encode("utf-8", "surrogateescape")
+
+
+def latest_updates(names: Iterable[str]) -> dict[str, str]:
+    """Return which of the files in ``courierimapkeywords`` holds the newest keywords of each base.
+
+    ``<base>`` itself is the newest; else the ``.N.<base>`` with the greatest N.
+    """
+    newest: dict[str, tuple[int, str]] = {}
+    for name in names:
+        if name.startswith((":", ".tmp.")):
+            continue
+        if name.startswith("."):
+            match = _UPDATE.match(name)
+            if match is None:
+                continue
+            age, base = int(match[1]), match[2]
+        else:
+            age, base = 1 << 62, name
+        if age >= newest.get(base, (-1, ""))[0]:
+            newest[base] = age, name
+    return {base: name for base, (_, name) in newest.items()}
+
+
+def parse_subscribed(data: bytes) -> list[tuple[str, ...]]:
+    """Return the on-disk components of each folder in ``courierimapsubscribed``: ``INBOX.A.B`` is folder ``A/B``."""
+    found = []
+    for line in os.fsdecode(data).split("\n"):
+        parts = tuple(line.split("."))
+        if len(parts) > 1 and parts[0] == "INBOX":
+            found.append(parts[1:])
+        elif line:
+            found.append(parts)
+    return found
+
+
+def render_subscribed(names: Iterable[tuple[str, ...]]) -> bytes:
+    """Return the file's contents."""
+    return os.fsencode("".join("INBOX\n" if name == ("INBOX",) else f"INBOX.{'.'.join(name)}\n" for name in names))
+
+
+def parse_mbsync_uidvalidity(data: bytes) -> tuple[int, int]:
+    """Return (UIDVALIDITY, greatest UID given) of mbsync's ``.uidvalidity``; zeros where it makes no sense."""
+    words = data.split()
+    if len(words) >= 2 and all(word.isdigit() and len(word) <= 10 for word in words[:2]):
+        return int(words[0]), int(words[1])
+    return 0, 0
