@@ -17,7 +17,7 @@ The format is text, appended to only; fields are separated by tabs, percent-enco
 printable ASCII. Docs in ``docs/convert.md``:
 
     mailstore journal 1
-    source      LOCATION                        the lines below are about this source
+    source      LOCATION [-> OPTIONS]           the lines below are about this source (and account of the destination)
     folder      NAME                            ... and about this folder (one-string form)
     message     KEY SHA256 [SHA256-AS-STORED]   one message of the intent that follows
     intent      COUNT UIDVALIDITY UIDNEXT       the messages above are about to be committed
@@ -93,12 +93,6 @@ def journal_path(location: Location) -> str | None:
     if os.path.isdir(path):
         return os.path.join(path, "..mstore-journal")
     return os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.mstore-journal")
-
-
-def source_identity(location: Location) -> str:
-    """Return what names a source in a journal: its location with symlinks resolved and its options sorted."""
-    path = os.path.realpath(location.path) if os.path.isabs(location.path) else location.path
-    return str(Location(location.format, path, dict(sorted(location.options.items()))))
 
 
 class Journal:

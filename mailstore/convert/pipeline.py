@@ -7,21 +7,20 @@ journal makes it safe to run again after that, after a kill, and at any time.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 from mailstore.convert.folder import copy_folder
-from mailstore.convert.journal import Journal, journal_path, source_identity
+from mailstore.convert.identity import check_apart, pair_identity
+from mailstore.convert.journal import Journal, journal_path
 from mailstore.convert.losses import carried, find_losses, refuse
 from mailstore.convert.options import Options, ProgressCallback
 from mailstore.convert.rejected import Rejected
 from mailstore.convert.report import FolderReport, Report
 from mailstore.convert.run import FolderRun, Run
-from mailstore.errors import FolderError, MailstoreError, ReadOnlyStore, Unsupported, UsageError
+from mailstore.errors import FolderError, MailstoreError, ReadOnlyStore, Unsupported
 from mailstore.model.changes import FolderInfo
-from mailstore.spi import Location
 from mailstore.store import Store
 
 
@@ -50,7 +49,7 @@ def convert(
     """
     started = time.monotonic()
     options = options or Options()
-    _check_apart(source.location, destination.location)
+    check_apart(source.location, destination.location)
     if not destination.capabilities.writable:
         raise ReadOnlyStore("the destination cannot be written", path=destination.location.path)
     infos = options.select(source.folders())
@@ -58,7 +57,7 @@ def convert(
     refuse(losses, options.allow_loss)
     report = Report(str(source.location), str(destination.location), losses=losses)
     path = options.journal or (journal_path(destination.location) if destination.capabilities.persistent else None)
-    with Journal(path, source_identity(source.location)) as journal:
+    with Journal(path, pair_identity(source.location, destination.location)) as journal:
         report.journal = path or ""
         rejected = Rejected(options, destination.location)
         run = Run(source, destination, options, journal, report, rejected, progress)
@@ -106,15 +105,3 @@ def _carry_attributes(run: Run, info: FolderInfo, there: FolderInfo | None) -> N
             run.destination.set_special_use(info.path, info.special_use)
     except (FolderError, Unsupported) as error:
         run.report.add_error(info.path, error)
-
-
-def _check_apart(source: Location, destination: Location) -> None:
-    if not (os.path.isabs(source.path) and os.path.isabs(destination.path)):
-        if source == destination and source.path:
-            raise UsageError(f"{source} is both source and destination")
-        return
-    theirs, ours = os.path.realpath(source.path), os.path.realpath(destination.path)
-    if theirs == ours and (source.format != destination.format or source.options == destination.options):
-        raise UsageError(f"{destination.path} is both source and destination")
-    if ours.startswith(theirs.rstrip("/") + "/"):
-        raise UsageError(f"{destination.path} lies in the source, which is not to be changed")

@@ -7,7 +7,8 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass
 
-from mailstore.convert.journal import journal_path, read_records, source_identity
+from mailstore.convert.identity import pair_identity
+from mailstore.convert.journal import journal_path, read_records
 from mailstore.convert.losses import LossScan, carried, known_keywords
 from mailstore.convert.options import Options
 from mailstore.convert.report import Loss, Problem, one_line
@@ -121,7 +122,7 @@ def _plan(source: Store, destination: Store, location: Location, options: Option
     infos = options.select(source.folders())
     scan = LossScan(destination.capabilities, destination.canonical)
     scan.add_folders(infos)
-    known = read_records(options.journal or journal_path(location), source_identity(source.location))
+    known = read_records(options.journal or journal_path(location), pair_identity(source.location, location))
     going = {info.path for info in carried(infos, destination.capabilities)}
     folders: list[PlannedFolder] = []
     problems: list[Problem] = []

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailstore import CorruptStore, FolderPath, StoreBusy
+from mailstore.convert.identity import pair_identity
 from mailstore.convert.journal import (
     Entry,
     Journal,
@@ -17,7 +18,6 @@ from mailstore.convert.journal import (
     journal_path,
     parse_uids,
     read_records,
-    source_identity,
 )
 from mailstore.spi import Location
 
@@ -162,11 +162,20 @@ def test_where_a_journal_lies(tmp_path: Path) -> None:
     assert journal_path(Location("memory", "x")) is None
 
 
-def test_a_source_is_named_by_where_it_really_is(tmp_path: Path) -> None:
+def test_a_source_is_named_by_where_its_mail_really_is(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("real")
-    options = {"layout": "fs", "account": "a"}
-    assert source_identity(Location("x", str(tmp_path / "link"), options)) == f"x:{tmp_path}/real?account=a&layout=fs"
-    assert source_identity(Location("memory", "link")) == "memory:link"
+    there = Location("y", "/there", {"layout": "fs"})
+    for path in ("link", "real", "x/../link"):
+        source = Location("x", f"{tmp_path}/{path}", {"layout": "fs", "account": "a"})
+        assert pair_identity(source, there) == f"x:{tmp_path}/real?account=a"
+    assert pair_identity(Location("memory", "link"), there) == "memory:link"
+
+
+def test_accounts_of_the_destination_are_kept_apart() -> None:
+    source = Location("x", "/here", {"inbox": "/var/mail/joe"})
+    assert (
+        pair_identity(source, Location("y", "/there", {"account": "a"})) == "x:/here?inbox=/var/mail/joe -> ?account=a"
+    )
 
 
 @given(st.lists(st.integers(0, 50)))

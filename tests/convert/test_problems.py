@@ -13,6 +13,7 @@ from convert.limited import limited
 from mailstore import (
     FolderPath,
     InvalidFolderName,
+    Location,
     MessageTooLarge,
     NoSuchFolder,
     ReadOnlyStore,
@@ -260,6 +261,7 @@ def test_a_folder_that_is_not_there(old: Store) -> None:
         ("sqlite:{0}/a.db", "sqlite:{0}/a.db"),
         ("sqlite:{0}/a.db", "sqlite:{0}/link.db"),
         ("sqlite:{0}/a.db?account=x", "sqlite:{0}/a.db?account=x"),
+        ("memory:here", "memory:here"),
     ],
 )
 def test_a_store_is_not_copied_into_itself(source: str, destination: str, tmp_path: Path) -> None:
@@ -270,3 +272,30 @@ def test_a_store_is_not_copied_into_itself(source: str, destination: str, tmp_pa
         pytest.raises(UsageError, match="both source and destination"),
     ):
         convert(one, other, quiet())
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "text"),
+    [
+        (Location("x", "/a/b"), Location("y", "/a/b"), "both"),
+        (Location("x", "/a/b"), Location("x", "/a/b", {"layout": "fs"}), "both"),
+        (Location("x", "/a/b", {"INBOX": "/var/spool/joe"}), Location("y", "/var/spool/joe"), "both"),
+        (Location("x", "/a/b"), Location("y", "/c", {"INBOX": "/a/b"}), "both"),
+        (Location("x", "/a/b"), Location("y", "/a/b/c"), "lies in the source"),
+        (Location("x", "/a/b"), Location("y", "/z/../a/b/c/d"), "lies in the source"),
+    ],
+)
+def test_stores_that_share_files_are_refused(source: Location, destination: Location, text: str) -> None:
+    one, other = (Store(where, open_store("memory:").driver) for where in (source, destination))
+    with pytest.raises(UsageError, match=text):
+        convert(one, other, quiet())
+
+
+def test_accounts_of_one_database_are_apart(tmp_path: Path) -> None:
+    with (
+        open_store(f"sqlite:{tmp_path}/a.db?account=x", create=True) as one,
+        open_store(f"sqlite:{tmp_path}/a.db?account=y", create=True) as other,
+    ):
+        one.inbox.append(BAD)
+        assert convert(one, other, quiet()).ok
+        assert bodies(other.inbox) == [BAD]

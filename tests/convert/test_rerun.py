@@ -159,6 +159,15 @@ def test_two_sources_into_one_store(old: Store, tmp_path: Path) -> None:
             assert counts(report) == expected
 
 
+def test_one_source_into_two_accounts_of_a_database(old: Store, tmp_path: Path) -> None:
+    for expected in (6, 0):
+        for account in ("a", "b"):
+            with open_store(f"sqlite:{tmp_path}/both.db?account={account}", create=True) as new:
+                report = convert(old, new, quiet())
+                assert counts(report) == (6, expected, 6 - expected, 0)
+                assert seen(new) == seen(old)
+
+
 def test_messages_that_lost_their_keys_are_known_by_their_bytes(old: Store, kind: str, tmp_path: Path) -> None:
     """A folder that was renamed away and back by copying: other UIDs, other keys, the same mail."""
     run(old, kind, tmp_path)
