@@ -27,9 +27,9 @@ STORES = (
 HEAD = """\
 # What each store keeps
 
-Made by `python -m mailstore.testing.capabilities` from `Capabilities` of each store as opened for writing; a test keeps
-it up to date. A field that is - or limited is a loss that `mstore convert` names before it starts, if the mail at hand has
-what would be lost. Formats of others say the same things of themselves: see `docs/contract.md`.
+Made by `python -m mailstore.testing.capabilities` from the `Capabilities` of each store as opened for writing; a test
+keeps it up to date. Where a field is `-` or limited, `mstore convert` names the loss before it starts, if the mail at
+hand has what would be lost. Formats of others say the same of themselves: see `docs/contract.md`.
 
 """
 

@@ -243,6 +243,16 @@ class Trial:
             seen, error, _bodies(shown), _bodies(again), broken,
         )  # fmt: skip
 
+    def opens(self, plan: Plan) -> bool:
+        """Open the store, and list it, in a child; False where that was killed."""
+
+        def work() -> bool:
+            with self.harness.closing(), plan.at_work():
+                facts(self.harness.open())
+                return True
+
+        return in_child(work) is True
+
     def check(self, clean: Run) -> None:
         """Open what an interruption left, see that it is whole, finish the work."""
         with self.harness.closing():
@@ -314,6 +324,20 @@ class CrashContract(Contract):
                 assert trial.run(Plan(at, how)) is None
                 with _told(f"{how} at {at}, {point}, of {clean.seen}"):
                     trial.check(clean)
+
+    @clause("10.2")
+    @needs("persistent")
+    @pytest.mark.parametrize("operation", OPERATIONS, ids=[operation.name for operation in OPERATIONS])
+    def test_killed_again_while_recovering(self, harness: Harness, operation: Operation) -> None:
+        """After a kill the first opening is killed at its first point, the second at its second, and so on."""
+        clean = Trial(harness, operation, "clean").run(Plan())
+        assert clean is not None
+        for at in range(1, len(clean.seen) + 1, 1 if THOROUGH else 3):
+            trial = Trial(harness, operation, f"twice-{at}")
+            assert trial.run(Plan(at, "kill")) is None
+            openings = next(number for number in itertools.count(1) if trial.opens(Plan(number, "kill")))
+            with _told(f"kill at {at}, {clean.seen[at - 1]}, of {clean.seen}, and {openings - 1} openings killed"):
+                trial.check(clean)
 
     @clause("10.3")
     @needs("persistent")

@@ -238,6 +238,7 @@ class HistoryContract(Contract):
     def test_foreign_changes(self, harness: Harness, store: Store) -> None:
         """Flags and removals by others, on their messages and on ours."""
         harness.foreign_append(INBOX, FOREIGN[0])
+        assert bodies(store.inbox) == [FOREIGN[0]]
         for number, body in enumerate((ONE, FOREIGN[1], BODIES["every byte"], FOREIGN[2], ONE)):
             store.inbox.append(body, internal_date=number)
         before = listing(store.inbox)
