@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     _TextType = click.ParamType[str]
 else:
     _TextType = click.ParamType  # generic only in newer versions
@@ -39,6 +40,8 @@ class LocationType(_TextType):
         incomplete: str,
     ) -> list[CompletionItem]:
         """Offer the formats that fit and leave paths to the shell."""
+        from click.shell_completion import CompletionItem
+
         from mailstore import format_names
 
         fitting = [
@@ -62,6 +65,8 @@ class FolderType(_TextType):
         incomplete: str,
     ) -> list[CompletionItem]:
         """Offer the folders of the store; none where it cannot be opened."""
+        from click.shell_completion import CompletionItem
+
         from mailstore import MailstoreError, open_store
         from mailstore_cli.names import folder_text
 

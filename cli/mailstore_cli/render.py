@@ -6,11 +6,9 @@ terminal, and not where NO_COLOR is set or TERM is ``dumb``.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, TextIO
 
@@ -27,6 +25,8 @@ def out(text: str = "") -> None:
 
 def out_json(value: Mapping[str, object]) -> None:
     """Write one object as one line."""
+    import json  # late: what is printed for people does not need it
+
     sys.stdout.write(json.dumps(value, ensure_ascii=True) + "\n")
 
 
@@ -84,6 +84,8 @@ def fit(text: str, width: int) -> str:
 
 
 def _width(character: str) -> int:
+    import unicodedata  # late: most text is ASCII
+
     if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
