@@ -282,6 +282,11 @@ def touch(path_or_fd: str | int) -> None:
     calls.utime(path_or_fd)
 
 
+def give(fd: int, owner: int, group: int) -> None:
+    """Give the open file another owner and group (root alone may)."""
+    calls.fchown(fd, owner, group)
+
+
 def imitate(fd: int, like: os.stat_result) -> None:
     """Give the open file the permissions, and where allowed the owner and group, of ``like``.
 

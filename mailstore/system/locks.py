@@ -23,6 +23,7 @@ import os
 import random
 import stat
 import struct
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -33,14 +34,11 @@ from mailstore.system import clock, fs
 STALE = 120
 """Seconds without any change after which a lock nobody owns may be broken (Dovecot's mbox_dotlock_change_timeout)."""
 
-DEAD = 2
-"""Seconds that a lock must have existed before its owner is believed dead (Dovecot)."""
-
 REFRESH = 10.0
 """Seconds after which ``Dotlock.refresh`` touches the lock."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 3.0
-_OFD_SETLK: int | None = getattr(fcntl, "F_OFD_SETLK", None)
+_OFD_SETLK: int | None = getattr(fcntl, "F_OFD_SETLK", None) if sys.platform == "linux" else None
 _FLOCK = struct.Struct("hhqqi4x")
 _BUSY = frozenset({errno.EAGAIN, errno.EACCES})
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
@@ -263,6 +261,21 @@ def _owner(text: bytes) -> tuple[int, bytes | None]:
     return (int(pid) if pid.isdigit() and len(pid) < 10 else 0), (host if colon else None)
 
 
+def _holder(path: str) -> str:
+    """Say who has the dotlock, as far as it tells."""
+    lock = f"{path}.lock"
+    try:
+        fd = fs.open_source(lock, nofollow=True)
+        try:
+            pid, host = _owner(os.read(fd, 512))
+        finally:
+            os.close(fd)
+    except OSError:
+        return fs.shown(lock)
+    owner = f" of process {pid}" if pid else ""
+    return f"{fs.shown(lock)}{owner}" + (f" on {fs.shown(os.fsdecode(host))}" if pid and host else "")
+
+
 def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -282,7 +295,7 @@ def _is_stale(found: os.stat_result, text: bytes, box: str, present: int) -> boo
         if pid == os.getpid():  # we died here before with the same pid (containers), or a thread of ours holds it
             with _held_guard:
                 return (found.st_dev, found.st_ino) not in _held
-        return not _alive(pid) and age > DEAD * 10**9
+        return not _alive(pid)
     if pid and host is None and _alive(pid):
         return False
     if age <= STALE * 10**9:
@@ -344,7 +357,7 @@ def dotlock(path: str, timeout: float) -> Iterator[Dotlock]:
     pauses = _Pauses(timeout)
     while (lock := _try_dotlock(path)) is None:
         if not pauses.wait():
-            raise _busy(path, pauses, f"{fs.shown(path)}.lock")
+            raise _busy(path, pauses, _holder(path))
     try:
         yield lock
     finally:
@@ -368,8 +381,8 @@ def mailbox_lock(path: str, fd: int, exclusive: bool, timeout: float, *, dotlock
         if _try_kernel_lock(fd, exclusive, path):
             try:
                 if dotlock:
-                    why = f"{fs.shown(path)}.lock"
                     lock = _try_dotlock(path)
+                    why = _holder(path)
                 if not dotlock or lock is not None:
                     _check_same_file(path, fd)
                     yield lock

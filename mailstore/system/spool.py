@@ -19,6 +19,8 @@ from mailstore.system import fs
 CHUNK = 1 << 20
 """Bytes read at once; what is larger does not stay in memory."""
 
+_TMPFILE: int = getattr(os, "O_TMPFILE", 0)
+
 
 class FileBlob:
     """A range of an open or named file as a Blob. Owns the descriptor unless told otherwise.
@@ -88,11 +90,12 @@ class Spool(FileBlob):
 
 
 def _nameless(directory: str) -> int:
-    try:
-        return fs.calls.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT):
-            raise
+    if _TMPFILE:
+        try:
+            return fs.calls.open(directory, _TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT):
+                raise
     fd, path = tempfile.mkstemp(prefix=fs.TEMPORARY, dir=directory)
     os.unlink(path)
     return fd

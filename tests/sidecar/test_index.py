@@ -395,6 +395,42 @@ class TestBadFiles:
         self.filled(store)
         assert stat.S_IMODE((store / "index").stat().st_mode) == 0o600
 
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files for others")
+    def test_what_root_makes_is_the_owners(self, store: Path) -> None:
+        os.chown(store, 1234, 5678)
+        self.filled(store)
+        found = (store / "index").stat()
+        assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (1234, 5678, 0o600)
+
+    def test_a_killed_writer_leaves_old_or_new(self, store: Path) -> None:
+        source = """
+        import sys
+        from mailstore.drivers.sidecar import Found, open_index, update
+        from mailstore.spi import Settings
+        index = open_index(Settings(index="beside"), sys.argv[1] + "/index", sys.argv[1])
+        for flags in range(10**9):
+            found = [Found(f"key{n}", n, flags % 32, frozenset(), size=flags) for n in range(1, 3000)]
+            update(index, "f", lambda known: known.reconcile(found, uidvalidity=42, uidnext=0, stamp=str(flags)))
+            print(flags, flush=True)
+        """
+        for _ in range(4):
+            child = subprocess.Popen(
+                [sys.executable, "-c", textwrap.dedent(source), store], stdout=subprocess.PIPE, text=True
+            )
+            assert child.stdout is not None
+            assert child.stdout.readline() == "0\n"
+            last = int(child.stdout.readline())
+            child.kill()
+            last = max([last, *map(int, child.stdout.read().split("\n")[:-1])])
+            child.wait()
+            child.stdout.close()
+            index = opened(store)
+            known = index.load("f")
+            index.close()
+            assert index.trouble == ""
+            assert known.stamp in (str(last), str(last + 1))
+            assert {entry.size for entry in known.entries.values()} == {int(known.stamp)}
+
     def test_a_symlink_on_the_way_is_the_owners(self, store: Path, tmp_path: Path) -> None:
         (tmp_path / "other").symlink_to(store)
         index = opened(tmp_path / "other")

@@ -4,7 +4,8 @@
 of the folder in; ``store`` makes that lasting, unless another process was quicker: ``update`` then begins again.
 """
 
-from mailstore.drivers.sidecar.folder import Changed, Entry, FolderIndex, Found
+from mailstore.drivers.sidecar.entry import Changed, Entry, Found
+from mailstore.drivers.sidecar.folder import FolderIndex
 from mailstore.drivers.sidecar.index import Index, MemoryIndex, update
 from mailstore.drivers.sidecar.place import open_index
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import NamedTuple
 
-from mailstore.drivers.sidecar.folder import Entry
+from mailstore.drivers.sidecar.entry import Entry
 from mailstore.model.flags import NO_KEYWORDS
 
 SPAN = 1024

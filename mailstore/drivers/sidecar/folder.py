@@ -20,8 +20,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from operator import itemgetter
-from typing import NamedTuple
 
+from mailstore.drivers.sidecar.entry import Changed, Entry, Found
+from mailstore.drivers.sidecar.pending import Pending
 from mailstore.model.changes import Token
 from mailstore.system import clock
 
@@ -30,52 +31,6 @@ MOST_TOMBSTONES = 100_000
 
 _UIDVALIDITY_MAX = 0xFFFF_FFFF
 _UID = itemgetter(0)
-
-
-class Entry(NamedTuple):
-    """One message as the index knows it. None: not known."""
-
-    uid: int
-    key: str
-    recorded: bool
-    """The UID stands in the format's own record."""
-    modseq: int
-    flags: int
-    keywords: frozenset[str]
-    internal_date: int | None = None
-    saved_date: int | None = None
-    size: int | None = None
-    crlf_size: int | None = None
-    digest: bytes | None = None
-    extra: str = ""
-    """The driver's own: a file name, offsets."""
-
-
-class Found(NamedTuple):
-    """One message of a scan. None keeps what the index knows already; ``extra`` always replaces it."""
-
-    key: str
-    uid: int
-    """As the format records it; 0: not recorded."""
-    flags: int
-    keywords: frozenset[str]
-    internal_date: int | None = None
-    saved_date: int | None = None
-    size: int | None = None
-    crlf_size: int | None = None
-    digest: bytes | None = None
-    extra: str = ""
-
-
-class Changed(NamedTuple):
-    """What a scan brought."""
-
-    added: tuple[Entry, ...] = ()
-    updated: tuple[Entry, ...] = ()
-    """With other flags or keywords than before."""
-    vanished: tuple[int, ...] = ()
-    anew: bool = False
-    """The UIDVALIDITY changed: all that was known before is void."""
 
 
 class FolderIndex:
@@ -368,68 +323,6 @@ class FolderIndex:
         self.entries = entries
         self._tombstones = tombstones
         self.pending.clear()
-
-
-class Pending:
-    """What a FolderIndex changed since it was loaded or stored.
-
-    Attributes:
-        all: the whole folder is to be written.
-        header: the counters changed; always true when anything else did.
-        changed: entries to be written, by UID.
-        gone: UIDs to be removed.
-        buried: new tombstones.
-    """
-
-    __slots__ = ("all", "buried", "changed", "gone", "header")
-
-    def __init__(self) -> None:
-        self.all = True
-        self.header = True
-        self.changed: dict[int, Entry] = {}
-        self.gone: set[int] = set()
-        self.buried: list[tuple[int, int]] = []
-
-    def __bool__(self) -> bool:
-        return self.header
-
-    def put(self, entry: Entry) -> None:
-        """Note a new or changed entry."""
-        if not self.all:
-            self.changed[entry.uid] = entry
-        self.header = True
-
-    def put_all(self, entries: Iterable[Entry]) -> None:
-        """Note many."""
-        if not self.all:
-            self.changed.update((entry.uid, entry) for entry in entries)
-        self.header = True
-
-    def drop(self, entry: Entry) -> None:
-        """Note that an entry is gone."""
-        if not self.all:
-            self.gone.add(entry.uid)
-            if self.changed.get(entry.uid, entry).key == entry.key:
-                self.changed.pop(entry.uid, None)
-        self.header = True
-
-    def bury(self, tombstones: list[tuple[int, int]]) -> None:
-        """Note new tombstones."""
-        if not self.all:
-            self.buried += tombstones
-        self.header = True
-
-    def reset(self) -> None:
-        """Note that everything is to be written anew."""
-        self.clear()
-        self.all = self.header = True
-
-    def clear(self) -> None:
-        """Note that everything was written."""
-        self.all = self.header = False
-        self.changed.clear()
-        self.gone.clear()
-        self.buried.clear()
 
 
 class _OneModseq:
