@@ -16,12 +16,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from types import TracebackType
 
 from mailstore.errors import CannotCreate, ReadOnlyStore, StorageFailure, StorageFull, StoreError
+from mailstore.system.calls import Calls as Calls
 
 TEMPORARY = ".mailstore-"
 """Every temporary file and directory of ours begins so: scans pass over it, ``recover`` removes it after 36 hours."""
@@ -31,8 +31,6 @@ _CREATE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _SOURCE = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NOATIME = getattr(os, "O_NOATIME", 0)
-_AT_FDCWD = -100
-_RENAME_NOREPLACE = 1
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _DENIED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _IN_THE_WAY = frozenset(
@@ -40,69 +38,8 @@ _IN_THE_WAY = frozenset(
 )
 
 
-def _libc(name: str) -> Callable[..., int] | None:
-    """Return a function of the C library that Python does not offer, or None where there is none."""
-    import ctypes  # late: it costs a delivery 10 ms
-
-    function = getattr(ctypes.CDLL(None, use_errno=True), name, None)
-    if function is None:  # pragma: no cover - not on Linux
-        return None
-
-    def call(*arguments: int | bytes) -> int:
-        if function(*arguments) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
-        return 0
-
-    return call
-
-
-def _syncfs(fd: int) -> None:
-    function = _libc("syncfs")
-    if function is None:  # pragma: no cover - not on Linux
-        os.sync()
-    else:
-        function(fd)
-
-
-def _rename_noreplace(source: str, target: str) -> None:
-    function = _libc("renameat2")
-    if function is None:  # pragma: no cover - not on Linux
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), source, None, target)
-    try:
-        function(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, source, None, target) from None
-
-
-@dataclass(slots=True)
-class Calls:
-    """The system calls that change a file system, each replaceable.
-
-    A table that plays a crash raises a BaseException from the n-th call on, for every call; its ``close`` should
-    still close, as the kernel does for a dead process.
-    """
-
-    open: Callable[..., int] = os.open
-    close: Callable[[int], None] = os.close
-    write: Callable[[int, bytes | memoryview], int] = os.write
-    pwrite: Callable[[int, bytes | memoryview, int], int] = os.pwrite
-    fsync: Callable[[int], None] = os.fsync
-    fdatasync: Callable[[int], None] = os.fdatasync
-    syncfs: Callable[[int], None] = _syncfs
-    rename: Callable[..., None] = os.rename
-    rename_noreplace: Callable[[str, str], None] = _rename_noreplace
-    link: Callable[..., None] = os.link
-    unlink: Callable[..., None] = os.unlink
-    mkdir: Callable[..., None] = os.mkdir
-    rmdir: Callable[..., None] = os.rmdir
-    utime: Callable[..., None] = os.utime
-    ftruncate: Callable[[int, int], None] = os.ftruncate
-    fchmod: Callable[[int, int], None] = os.fchmod
-    fchown: Callable[[int, int, int], None] = os.fchown
-
-
 calls = Calls()
+"""The table at work."""
 
 
 @contextmanager
