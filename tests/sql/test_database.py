@@ -171,6 +171,7 @@ def test_a_removed_wal_is_survived(tmp_path: Path) -> None:
     with open_store(f"sqlite:{path}") as store:
         store.inbox.append(b"ours")
         subprocess.run([sys.executable, "-c", append, path], check=True)
+        assert len(store.inbox) == 3
         store.inbox.append(b"ours too")
         assert len(store.inbox) == 4
     with open_store(f"sqlite:{path}", readonly=True) as store:
@@ -268,25 +269,86 @@ def test_busy(tmp_path: Path) -> None:
         assert len(store.inbox) == 2
 
 
+def fork(work) -> int:
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    return child
+
+
+def join(child: int) -> None:
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
 def test_a_forked_child_has_its_own_connection(tmp_path: Path) -> None:
     path = filled(tmp_path / "x.db", 1)
-    with open_store(f"sqlite:{path}") as store:
+    with open_store(f"sqlite:{path}") as store, open_store(f"sqlite:{path}", readonly=True) as reader:
+
+        def work() -> None:
+            assert len(reader.inbox) == 2
+            store.inbox.append(b"child")
+            store.close()
+            assert len(reader.inbox) == 3
+            assert (tmp_path / "x.db-wal").exists()
+
         store.inbox.append(b"parent")
-        child = os.fork()
-        if child == 0:
-            status = 1
-            try:
-                store.inbox.append(b"child")
-                store.close()
-                status = 0
-            finally:
-                os._exit(status)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert len(reader.inbox) == 2
+        join(fork(work))
         store.inbox.append(b"parent again")
-        bodies = [message.row.body for message in store.inbox.messages(BODY)]
+        bodies = [message.row.body for message in reader.inbox.messages(BODY)]
         assert bodies[1:] == [b"parent", b"child", b"parent again"]
     connection = apsw.Connection(str(path))
     assert connection.execute("PRAGMA integrity_check").get == "ok"
+    connection.close()
+
+
+def test_a_child_outlives_its_parents_connection(tmp_path: Path) -> None:
+    """The child holds locks of its own: the parent's closing does not take the -wal away from it."""
+    path = filled(tmp_path / "x.db", 1)
+    store = open_store(f"sqlite:{path}")
+    store.inbox.append(b"parent")
+    ready, go = os.pipe(), os.pipe()
+
+    def work() -> None:
+        store.inbox.append(b"child")
+        os.write(ready[1], b"x")
+        os.read(go[0], 1)
+        assert (tmp_path / "x.db-wal").exists()
+        store.inbox.append(b"child again")
+        store.close()
+
+    child = fork(work)
+    os.close(ready[1])
+    assert os.read(ready[0], 1) == b"x"
+    store.close()
+    os.write(go[1], b"x")
+    join(child)
+    with open_store(f"sqlite:{path}", readonly=True) as reader:
+        bodies = [message.row.body for message in reader.inbox.messages(BODY)]
+        assert bodies[1:] == [b"parent", b"child", b"child again"]
+    for end in (ready[0], *go):
+        os.close(end)
+
+
+def test_an_idle_child_writes_nothing(tmp_path: Path) -> None:
+    """A child that leaves in the ordinary way neither writes the parent's pages nor removes its files."""
+    path = filled(tmp_path / "x.db", 1)
+    script = (
+        "import os, sys; from mailstore import open_store\n"
+        "store = open_store(sys.argv[1]); store.inbox.append(b'parent')\n"
+        "if os.fork() == 0: sys.exit(0)\n"
+        "assert os.waitstatus_to_exitcode(os.wait()[1]) == 0\n"
+        "assert os.path.getsize(sys.argv[1][7:] + '-wal') > 0\n"
+        "store.inbox.append(b'again'); assert len(store.inbox) == 3; store.close()"
+    )
+    subprocess.run([sys.executable, "-c", script, f"sqlite:{path}"], check=True)
+    with open_store(f"sqlite:{path}", readonly=True) as reader:
+        assert len(reader.inbox) == 3
 
 
 def test_a_new_file_is_private(tmp_path: Path) -> None:

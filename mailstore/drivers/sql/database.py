@@ -6,11 +6,10 @@ Problems, and what is done about each:
   waiting does not help. So every writing transaction says BEGIN IMMEDIATE.
 - SQLite's own waiting backs off up to 100 ms, so that a busy store serves the newcomer first; measured waits of
   seconds with four writers. Ours asks again every millisecond or so, at random, up to ``lock_timeout``.
-- A connection used in a forked child damages the database. A child lets the parent's connection lie, neither used nor
-  closed, and opens its own.
+- A connection used in a forked child damages the database; see mailstore.drivers.sql.forks.
 - Closing any descriptor of the database file drops SQLite's POSIX locks on it, in the whole process; then another
   process may take itself for the last, remove the ``-wal`` and leave us writing into a file without a name. So
-  mailstore.drivers.sql.opened names what is open, for nothing here to open it another way; and each writing
+  mailstore.drivers.sql.opened names what is open, for nothing here to open it another way; and each
   transaction looks whether ``-shm`` is still the file it was (another library may have closed a descriptor).
 - Through a WAL every page is written twice. While a new database is filled in bulk it keeps SQLite's rollback journal,
   which spares pages that are new, and half the time of a conversion. The first small commit, closing, or another
@@ -29,7 +28,7 @@ from typing import TypeVar
 
 import apsw
 
-from mailstore.drivers.sql import quiet, schema
+from mailstore.drivers.sql import forks, quiet, schema
 from mailstore.drivers.sql import statements as sql
 from mailstore.drivers.sql.dialect import SQLITE
 from mailstore.drivers.sql.opened import OPEN, inode, is_open
@@ -48,9 +47,6 @@ from mailstore.errors import (
 from mailstore.system import clock, fs
 
 _T = TypeVar("_T")
-
-_INHERITED: list[apsw.Connection] = []
-"""Connections of a parent process, kept so that nothing closes them here."""
 
 _INTERRUPTED = (apsw.SQLITE_READONLY_ROLLBACK, apsw.SQLITE_READONLY_RECOVERY, apsw.SQLITE_READONLY_CANTINIT)
 _CACHE_KIB = 16 << 10
@@ -189,7 +185,6 @@ class Database:
         self._counted = inode(self.path)
         if self._counted is not None:
             OPEN[self._counted] += 1
-        self._process = os.getpid()
         self._shared = None
         return connection
 
@@ -197,7 +192,6 @@ class Database:
         connection, self._stamp = quiet.connect(self.path, live=is_open(self.path))
         connection.set_busy_handler(self._wait)
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        self._process = os.getpid()
         return connection
 
     def _forget(self) -> None:
@@ -206,14 +200,20 @@ class Database:
             self._counted = None
 
     def _current(self) -> apsw.Connection:
+        """Return the connection of this process to the files that others use, opening it where need be."""
         if self._connection is not None and self._process != os.getpid():
-            _INHERITED.append(self._connection)
-            self._connection = None
-            self._counted = None
-            OPEN.clear()
+            self._connection = self._counted = None
+        if self._connection is not None and not self._connection.in_transaction and self._is_cut_off():
+            self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            self.close()
         if self._connection is None:
-            self._connection = self._open_for_reading() if self.readonly else self._open_for_writing()
+            forks.drop_inherited()
+            self._connection = forks.track(self._open_for_reading() if self.readonly else self._open_for_writing())
+            self._process = os.getpid()
         return self._connection
+
+    def _is_cut_off(self) -> bool:
+        return self._shared is not None and self._shared != inode(self.path + "-shm")
 
     # -- transactions
 
@@ -281,13 +281,10 @@ class Database:
         for _ in range(_TRIES):
             connection = self._current()
             connection.execute("BEGIN IMMEDIATE")
-            shared = inode(self.path + "-shm")
-            if self._shared is None or self._shared == shared:
-                self._shared = shared
+            if not self._is_cut_off():
+                self._shared = inode(self.path + "-shm")
                 return connection
             connection.execute("ROLLBACK")
-            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-            self.close()
         raise StoreBusy(f"{self.path}: another program removes its -shm again and again", path=self.path)
 
     def _wait(self, asked: int) -> bool:

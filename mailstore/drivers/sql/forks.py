@@ -1,0 +1,54 @@
+"""What a forked child does with the connections of its parent.
+
+The problem: SQLite notes in memory which locks the process holds on a file. A child inherits the notes and not the
+locks, so that a connection it opens beside an inherited one believes itself protected and is not; a connection closed
+in the child may write the parent's pages into the file; and Python closes what it collects.
+
+The solution: after a fork all connections are kept out of the collector's reach. When the child first needs a
+database, and when it exits, they are closed in a way that neither writes nor removes a file; only then it opens its
+own. One in the middle of a transaction is left lying for good.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from contextlib import suppress
+from weakref import WeakSet
+
+import apsw
+
+from mailstore.drivers.sql.opened import OPEN
+
+_connections: WeakSet[apsw.Connection] = WeakSet()
+_inherited: list[apsw.Connection] = []
+
+
+def track(connection: apsw.Connection) -> apsw.Connection:
+    """Remember a connection that this process opened; returns it."""
+    _connections.add(connection)
+    return connection
+
+
+def drop_inherited() -> None:
+    """Close what a parent process opened, without a write; does nothing in a process that inherited nothing."""
+    lying: list[apsw.Connection] = []
+    while _inherited:
+        connection = _inherited.pop()
+        with suppress(apsw.ConnectionClosedError):  # the parent closed it itself
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            if connection.in_transaction:
+                lying.append(connection)
+            else:
+                connection.close()
+    _inherited.extend(lying)
+
+
+def _inherit() -> None:
+    _inherited.extend(_connections)
+    _connections.clear()
+    OPEN.clear()
+
+
+os.register_at_fork(after_in_child=_inherit)
+atexit.register(drop_inherited)
