@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import click
 
 from mailstore import open_store, parse_location
@@ -111,11 +113,12 @@ def convert(
         with open_store(source, readonly=True, lock_timeout=lock_timeout) as old:
             planned = plan_conversion(old, parse_location(dest), wanted)
         return _show_plan(planned, wanted, quiet, as_json)
-    with (
-        open_store(source, readonly=True, lock_timeout=lock_timeout) as old,
-        open_store(dest, create=True, lock_timeout=lock_timeout) as new,
-        Progress("converting", unit=" messages", quiet=quiet) as progress,
-    ):
+    with ExitStack() as stack:
+        old = stack.enter_context(open_store(source, readonly=True, lock_timeout=lock_timeout))
+        if folders:
+            wanted.select(old.folders())  # a folder that is not there is found before DEST is made
+        new = stack.enter_context(open_store(dest, create=True, lock_timeout=lock_timeout))
+        progress = stack.enter_context(Progress("converting", unit=" messages", quiet=quiet))
 
         def watch(step: Step) -> None:
             progress.to(

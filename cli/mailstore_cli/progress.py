@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from importlib import import_module
 from types import TracebackType
@@ -15,9 +16,10 @@ class Progress:
         self._bar: Any = None
         if quiet or not sys.stderr.isatty():
             return
+        columns = shutil.get_terminal_size().columns  # tqdm shows nothing on a terminal that does not tell its size
         tqdm = import_module("tqdm").tqdm
         tqdm.monitor_interval = 0  # its monitor is a thread, and a program with threads cannot safely fork
-        self._bar = tqdm(desc=what, unit=unit, file=sys.stderr, leave=False, dynamic_ncols=True)
+        self._bar = tqdm(desc=what, unit=unit, file=sys.stderr, leave=False, ncols=columns)
 
     def __enter__(self) -> Self:
         return self

@@ -64,7 +64,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: frozenset[i
 
 def cells(text: str) -> int:
     """Return how many columns of a terminal ``text`` takes."""
-    if text.isascii():
+    if not text or max(text) < "\u0300":  # no wide and no combining character before that
         return len(text)
     return sum(_width(character) for character in text)
 

@@ -26,17 +26,21 @@ def on_terminal(command, **options):
     controller, terminal = pty.openpty()
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal, **options)
     os.close(terminal)
+    written = drain(controller)
+    os.close(controller)
+    return process.wait(30), written
+
+
+def drain(controller):
+    """Read what was written to a terminal until nobody has it open."""
     written = b""
     while select.select([controller], [], [], 30)[0]:
         try:
             piece = os.read(controller, 65536)
         except OSError:
             break
-        if not piece:
-            break
         written += piece
-    os.close(controller)
-    return process.wait(30), written.decode()
+    return written.decode()
 
 
 def environment(**changes):
@@ -127,3 +131,20 @@ def test_progress_and_messages_never_reach_a_pipe(process, listing):
     ran = process("ls", listing, "--json")
     assert (ran.exit_code, ran.stderr) == (0, "")
     assert len(ran.objects) == 3000
+
+
+def test_progress_on_a_terminal_only(mstore_command, listing, tmp_path):
+    controller, terminal = pty.openpty()
+    command = [*mstore_command, "convert", listing, f"sqlite:{tmp_path}/out.db"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=terminal, env=environment())
+    os.close(terminal)
+    out, _ = process.communicate(timeout=60)
+    drawn = drain(controller)
+    os.close(controller)
+    assert process.returncode == 0
+    assert "messages" in drawn
+    assert "mstore:" not in drawn
+    assert b"3000 found, 3000 copied" in out
+    assert b"\r" not in out
+    quiet = [*command, "--quiet"]
+    assert on_terminal(quiet, env=environment()) == (0, "")
