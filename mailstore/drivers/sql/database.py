@@ -49,7 +49,7 @@ from mailstore.system import clock, fs
 _T = TypeVar("_T")
 
 _INTERRUPTED = (apsw.SQLITE_READONLY_ROLLBACK, apsw.SQLITE_READONLY_RECOVERY, apsw.SQLITE_READONLY_CANTINIT)
-_CACHE_KIB = 16 << 10
+_CACHE_KIB = 8 << 10
 _TRIES = 100
 """How often a read of a database that changes under it is repeated."""
 
