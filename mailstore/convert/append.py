@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from mailstore.convert.run import FolderRun
 from mailstore.convert.transit import Fact, Rules, Taken, close_all, entry_of, trouble
 from mailstore.errors import MailstoreError, MessageError, Scope
-from mailstore.model.changes import Append, Change, FolderState, Outcome, SetState, Staged
+from mailstore.model.changes import Append, FolderState, Outcome, SetState, Staged
 from mailstore.model.info import BODY, META, Arrival, Row
 from mailstore.spi import FolderDriver
 
@@ -19,41 +19,53 @@ COMMIT_MESSAGES = 5000
 class Appender:
     """Puts messages into one folder of the destination, in order."""
 
-    def __init__(self, folder: FolderRun, rules: Rules, source: FolderDriver, before: FolderState) -> None:
-        """Begin; ``before`` is the destination folder's state now."""
+    def __init__(
+        self, folder: FolderRun, rules: Rules, source: FolderDriver, theirs: int, before: FolderState, continued: bool
+    ) -> None:
+        """Begin.
+
+        Args:
+            folder: which folder.
+            rules: how its messages are taken.
+            source: the folder in the source.
+            theirs: the UIDVALIDITY there.
+            before: the destination folder's state now.
+            continued: an earlier run has filled the folder; where it adopted the source's UIDVALIDITY, so do we.
+        """
         self._folder = folder
         self._run = folder.run
         self._path = folder.path
         self._rules = rules
         self._source = source
+        self._theirs = theirs
         self._uidvalidity = before.uidvalidity
         self._uidnext = before.uidnext
         self._virgin = before.uidnext == 1 and not before.messages
-        self._adopt: int | None = None
+        self._hints = continued and theirs == before.uidvalidity
         self._staged: list[tuple[Fact, Staged]] = []
         self._size = 0
 
-    def append_all(self, batches: Iterator[list[Row]], positions: Iterator[int], uidvalidity: int) -> None:
-        """Append what ``batches`` hold; ``uidvalidity`` is the source folder's.
+    def append_all(self, batches: Iterator[list[Row]], positions: Iterator[int]) -> None:
+        """Append what ``batches`` hold.
 
         Raises:
             MailstoreError: the destination cannot go on; what was committed before is noted.
         """
         try:
-            self._append_batches(batches, positions, uidvalidity)
+            self._append_batches(batches, positions)
             self.commit()
         except BaseException:
             self._run.destination.discard([staged for _, staged in self._staged])
             raise
 
-    def _append_batches(self, batches: Iterator[list[Row]], positions: Iterator[int], uidvalidity: int) -> None:
+    def _append_batches(self, batches: Iterator[list[Row]], positions: Iterator[int]) -> None:
         for rows in batches:
             taken = Taken()
             arrivals = self._rules.take(rows, positions, taken)
             try:
-                if self._virgin and self._adopt is None and taken.facts:
-                    # Provisional UIDs mean nothing elsewhere: a folder is renumbered unless it begins with recorded.
-                    self._adopt = uidvalidity if taken.facts[0].recorded else 0
+                if self._virgin and taken.facts:
+                    self._virgin = False
+                    self._adopt_numbering(taken.facts[0])
                 self._stage(arrivals, taken)
             finally:
                 close_all(arrivals)
@@ -94,7 +106,9 @@ class Appender:
         facts = [fact for fact, _ in batch]
         journal.intend(path, [entry_of(fact) for fact in facts], self._uidvalidity, self._uidnext)
         try:
-            outcomes = self._commit_changes(batch)
+            outcomes = self._run.destination.commit(
+                [Append(path, staged, fact.uid if fact.recorded and self._hints else 0) for fact, staged in batch]
+            )
         except MessageError as error:
             journal.done(path, self._uidvalidity, [0] * len(batch))
             if len(batch) > 1:  # nothing was changed, and nobody said which one it was
@@ -107,26 +121,21 @@ class Appender:
         if stored:
             self._uidvalidity = next(outcome.uidvalidity for outcome in outcomes if outcome.uids)
             self._uidnext = stored[-1] + 1
-            self._virgin = False
         journal.done(path, self._uidvalidity, uids)
         arrived = [fact for fact, uid in zip(facts, uids, strict=True) if uid]
-        self._folder.stored(arrived, stored, self._uidvalidity == self._adopt)
+        self._folder.stored(arrived, stored, self._uidvalidity == self._theirs)
         return self._after_failure(batch, outcomes)
 
-    def _commit_changes(self, batch: list[tuple[Fact, Staged]]) -> list[Outcome]:
-        adopting = self._virgin and bool(self._adopt)
-        changes: list[Change] = []
-        if adopting and self._adopt:
-            changes.append(SetState(self._path, self._adopt))
-        changes += [
-            Append(self._path, staged, fact.uid if fact.recorded and self._adopt else 0) for fact, staged in batch
-        ]
-        outcomes = self._run.destination.commit(changes)
-        return outcomes[1:] if adopting else outcomes
+    def _adopt_numbering(self, first: Fact) -> None:
+        """Take the source's UIDVALIDITY over, before the folder shows a UID.
 
-    def continue_numbering(self, uidvalidity: int) -> None:
-        """Give recorded UIDs on as hints although the folder is not new: an earlier run adopted ``uidvalidity``."""
-        self._adopt = uidvalidity if uidvalidity == self._uidvalidity else 0
+        Provisional UIDs mean nothing elsewhere: a folder is renumbered unless it begins with a recorded one.
+        """
+        if first.recorded:
+            (outcome,) = self._run.destination.commit([SetState(self._path, self._theirs)])
+            if outcome.status == "done":
+                self._uidvalidity = self._theirs
+                self._hints = True
 
     def _after_failure(self, batch: list[tuple[Fact, Staged]], outcomes: list[Outcome]) -> list[tuple[Fact, Staged]]:
         """Return what stands behind the first message that was refused.

@@ -76,17 +76,15 @@ def _copy(folder: FolderRun, source: FolderDriver, rules: Rules) -> None:
 def _append(folder: FolderRun, source: FolderDriver, rules: Rules, pending: Pending | None) -> None:
     run = folder.run
     there = run.destination.folder(folder.path, create=True)
-    appender = Appender(folder, rules, source, there.state())
+    positions: Iterator[int]
     if pending is None:
         delta = source.changes(None, BODY | META)
-        uidvalidity, batches = delta.token.uidvalidity, delta.batches
-        positions: Iterator[int] = count(1)
+        uidvalidity, batches, positions = delta.token.uidvalidity, delta.batches, count(1)
     else:
-        uidvalidity = source.state().uidvalidity
-        appender.continue_numbering(uidvalidity)
-        batches = _missing(source, pending)
+        uidvalidity, batches = source.state().uidvalidity, _missing(source, pending)
         positions = iter([position for position, _ in [*pending.broken, *pending.missing]])
-    appender.append_all(folder.read(batches), positions, uidvalidity)
+    appender = Appender(folder, rules, source, uidvalidity, there.state(), pending is not None)
+    appender.append_all(folder.read(batches), positions)
     _adopt_state(folder, source, uidvalidity)
 
 

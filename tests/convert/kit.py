@@ -64,12 +64,15 @@ def metas() -> Iterator[Meta]:
 def put(store: Store, path: FolderPath, arrivals: list[Arrival], state: SetState | None = None) -> None:
     """Fill a folder, with UID hints and UIDVALIDITY."""
     store.folder(path, create=True)
-    before = [SetState(path, state.uidvalidity)] if state else []
-    after = [state] if state else []
+    if state:
+        assert store.commit([SetState(path, state.uidvalidity)])[0].status == "done"
     staged = store.stage(arrivals)
-    appends = [Append(path, one, arrival.uid) for one, arrival in zip(staged, arrivals, strict=True)]
-    for outcome in store.commit([*before, *appends, *after]):
+    for outcome in store.commit(
+        [Append(path, one, arrival.uid) for one, arrival in zip(staged, arrivals, strict=True)]
+    ):
         assert outcome.status == "done", outcome
+    if state:
+        assert store.commit([state])[0].status == "done"
 
 
 def fill(store: Store) -> None:

@@ -91,7 +91,7 @@ def _make_parents(account: Account, path: FolderPath) -> None:
         return
     for depth in range(1, len(path)):
         above = FolderPath(path[:depth])
-        name = spelling.directory(above) if not above.is_inbox else spelling.component("INBOX")
+        name = spelling.directory(above) if not above.is_inbox else spelling.component(path[0])
         directory = account.layout.absolute(name)
         if not os.path.isdir(directory):
             fs.make_directories(directory, account.directory_mode)
