@@ -10,7 +10,7 @@ import apsw
 from mailstore.drivers.sql import statements as sql
 from mailstore.drivers.sql.dialect import SQLITE
 from mailstore.drivers.sql.text import decode_path, encode_path
-from mailstore.errors import NoSuchFolder
+from mailstore.errors import NoSuchFolder, Unsupported
 from mailstore.model.flags import RECENT, SEEN
 from mailstore.model.names import FolderPath
 from mailstore.system import clock
@@ -97,8 +97,14 @@ class FolderRow:
         return self.modseq
 
     def next_uid(self, hint: int = 0) -> int:
-        """Give a UID: the hint where it is not below UIDNEXT."""
+        """Give a UID: the hint where it is not below UIDNEXT.
+
+        Raises:
+            Unsupported: all 32 bits of them are used up.
+        """
         uid = hint if self.uidnext < hint < MAX_UID else self.uidnext
+        if uid > MAX_UID:
+            raise Unsupported(f"folder {self.path} has given its last UID: move its mail to another", capability="uids")
         self.uidnext = uid + 1
         return uid
 
