@@ -16,7 +16,7 @@ import pytest
 from support.syscalls import Crash, open_descriptors, stops
 
 from mailstore.errors import CannotCreate, MailstoreError, StorageFailure, StorageFull, StoreBusy
-from mailstore.system import clock, fs, locks
+from mailstore.system import clock, dotlocks, fs, locks
 
 HOST = os.uname().nodename
 
@@ -282,7 +282,7 @@ class TestDotlock:
             os.utime(lock, (1, 1))
             held.refresh()
             assert lock.stat().st_mtime == 1
-            at = locks.REFRESH + 1
+            at = dotlocks.REFRESH + 1
             held.refresh()
             assert lock.stat().st_mtime > 1
             os.utime(lock, (1, 1))
@@ -371,10 +371,10 @@ class TestStale:
         present = box.stat().st_ctime_ns + int(box_age * SECOND)
         shift = (present - NOW) // SECOND
         status = lock_status(age - shift - ((present - NOW) % SECOND) / SECOND)
-        assert locks._is_stale(status, text.replace("HERE", HOST).encode(), str(box), present) is stale
+        assert dotlocks._is_stale(status, text.replace("HERE", HOST).encode(), str(box), present) is stale
 
     def test_no_mailbox_is_an_unchanged_one(self, tmp_path: Path) -> None:
-        assert locks._is_stale(lock_status(121), b"0", str(tmp_path / "none"), NOW)
+        assert dotlocks._is_stale(lock_status(121), b"0", str(tmp_path / "none"), NOW)
 
     def test_a_dead_owner_is_broken(self, box: Path) -> None:
         lock = box.with_name("box.lock")
@@ -383,7 +383,7 @@ class TestStale:
             assert lock.read_text() == f"{os.getpid()}:{HOST}"
 
     def test_a_symlink_or_directory_is_not_broken(self, box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(locks, "STALE", -(10**6))
+        monkeypatch.setattr(dotlocks, "STALE", -(10**6))
         lock = box.with_name("box.lock")
         lock.symlink_to("elsewhere")
         with pytest.raises(StoreBusy), locks.dotlock(str(box), 0):
@@ -453,6 +453,34 @@ class TestMailboxLock:
                 assert box.with_name("box.lock").exists()
             with locks.mailbox_lock(str(box), fd, True, 0, dotlock=True):
                 pass
+
+    def test_a_mailbox_that_is_replaced_is_never_free(self, box: Path) -> None:
+        new = box.with_name("new")
+        new.write_bytes(b"new")
+        with opened(box) as fd:
+            with locks.mailbox_lock(str(box), fd, True, 0, dotlock=False), opened(new, os.O_WRONLY) as other:
+                with locks.replacing(other, fd, str(box)):
+                    assert run_child(TRY_FCNTL, box, fcntl.LOCK_SH) == "busy"
+                    assert run_child(TRY_FCNTL, new, fcntl.LOCK_SH) == "busy"
+                    new.rename(box)
+                os.close(other)
+                assert os.fstat(fd).st_ino == box.stat().st_ino
+                assert run_child(TRY_FCNTL, box, fcntl.LOCK_SH) == "busy"
+                os.dup2(fd, other)
+            assert run_child(TRY_FCNTL, box, fcntl.LOCK_EX) == "free"
+
+    def test_a_replacement_that_fails_changes_nothing(self, box: Path) -> None:
+        new = box.with_name("new")
+        new.write_bytes(b"new")
+        with opened(box) as fd, locks.mailbox_lock(str(box), fd, True, 0, dotlock=False):
+            with (
+                opened(new, os.O_WRONLY) as other,
+                pytest.raises(OSError, match="no"),
+                locks.replacing(other, fd, str(box)),
+            ):
+                raise OSError("no")
+            assert os.fstat(fd).st_ino == box.stat().st_ino
+            assert run_child(TRY_FCNTL, box, fcntl.LOCK_SH) == "busy"
 
     @pytest.mark.parametrize("removed", [True, False])
     def test_a_replaced_mailbox_is_noticed(self, box: Path, removed: bool) -> None:
