@@ -11,6 +11,7 @@ from mailstore.drivers.sidecar.index import Index, MemoryIndex
 from mailstore.errors import CannotCreate, UsageError
 from mailstore.spi import Settings
 from mailstore.system import fs
+from mailstore.system.places import state_directory
 
 
 def open_index(settings: Settings, beside: str | None, identity: str) -> Index:
@@ -61,11 +62,7 @@ def _fit(directory: str) -> bool:
 
 
 def _state_path(identity: str) -> str | None:
-    """The file in the user's state directory (XDG Base Directory Specification)."""
-    base = os.environ.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(base):
-        base = os.path.join(os.path.expanduser("~"), ".local", "state")
-    if not os.path.isabs(base):
-        return None
+    """The file in the user's state directory."""
+    directory = state_directory()
     name = hashlib.sha256(os.fsencode(identity)).hexdigest()[:32]
-    return os.path.join(base, "mailstore", "index", f"{name}.db")
+    return None if directory is None else os.path.join(directory, "index", f"{name}.db")
