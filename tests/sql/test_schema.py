@@ -63,12 +63,22 @@ def test_statements_are_plain_sql(path: Path) -> None:
 
 
 def test_rendering() -> None:
-    other = Dialect("%s", "BIGINT", "VARCHAR(4000)", "MEDIUMBLOB", "", " ENGINE=InnoDB", " FOR UPDATE")
+    other = Dialect(
+        placeholder="%s",
+        integer="BIGINT",
+        text="TEXT",
+        name="VARCHAR(700)",
+        blob="MEDIUMBLOB",
+        token="VARBINARY(32)",
+        clustered="",
+        heap=" ENGINE=InnoDB",
+        lock=" FOR UPDATE",
+    )
     assert other.render("SELECT a FROM t WHERE b IN ([many])[lock]", 3) == (
         "SELECT a FROM t WHERE b IN (%s, %s, %s) FOR UPDATE"
     )
-    assert other.render("x [integer], y [text], z [blob][clustered][heap]") == (
-        "x BIGINT, y VARCHAR(4000), z MEDIUMBLOB ENGINE=InnoDB"
+    assert other.render("x [integer], y [name], z [blob][clustered][heap]") == (
+        "x BIGINT, y VARCHAR(700), z MEDIUMBLOB ENGINE=InnoDB"
     )
     for step in schema.MIGRATIONS:
         for statement in step:

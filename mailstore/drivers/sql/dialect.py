@@ -17,8 +17,10 @@ class Dialect:
     Attributes:
         placeholder: of a parameter; the statements are written with ``?``.
         integer: type of a signed 64-bit integer.
-        text: type of Unicode text that compares by code point.
+        text: type of Unicode text.
+        name: type of Unicode text that can be a key, and compares by code point.
         blob: type of up to 1 MB of bytes.
+        token: type of up to 32 bytes that can be a key.
         clustered: what follows a table of short rows that is to be stored in the order of its primary key.
         heap: what follows a table of long rows.
         lock: what makes a SELECT lock its row until the transaction ends.
@@ -27,7 +29,9 @@ class Dialect:
     placeholder: str
     integer: str
     text: str
+    name: str
     blob: str
+    token: str
     clustered: str
     heap: str
     lock: str
@@ -41,7 +45,9 @@ SQLITE = Dialect(
     placeholder="?",
     integer="INTEGER",
     text="TEXT",
+    name="TEXT",
     blob="BLOB",
+    token="BLOB",
     clustered=" WITHOUT ROWID, STRICT",
     heap=" STRICT",
     lock="",
@@ -51,6 +57,6 @@ SQLITE = Dialect(
 
 @lru_cache(maxsize=256)
 def _render(dialect: Dialect, text: str, width: int) -> str:
-    for name in ("integer", "text", "blob", "clustered", "heap", "lock"):
+    for name in ("integer", "text", "name", "blob", "token", "clustered", "heap", "lock"):
         text = text.replace(f"[{name}]", getattr(dialect, name))
     return text.replace("[many]", ", ".join("?" * width)).replace("?", dialect.placeholder)

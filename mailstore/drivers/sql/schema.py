@@ -14,12 +14,12 @@ PAGE_SIZE = 8192
 
 _VERSION_1 = (
     """CREATE TABLE property (
-        name [text] NOT NULL PRIMARY KEY,
+        name [name] NOT NULL PRIMARY KEY,
         value [text] NOT NULL
     )[clustered]""",
     """CREATE TABLE account (
         account [integer] NOT NULL PRIMARY KEY,
-        name [text] NOT NULL UNIQUE,
+        name [name] NOT NULL UNIQUE,
         revision [integer] NOT NULL,
         last_folder [integer] NOT NULL,
         last_body [integer] NOT NULL,
@@ -28,7 +28,7 @@ _VERSION_1 = (
     """CREATE TABLE folder (
         account [integer] NOT NULL REFERENCES account (account),
         folder [integer] NOT NULL,
-        path [text] NOT NULL,
+        path [name] NOT NULL,
         uidvalidity [integer] NOT NULL,
         uidnext [integer] NOT NULL,
         modseq [integer] NOT NULL,
@@ -42,13 +42,13 @@ _VERSION_1 = (
     )[clustered]""",
     """CREATE TABLE subscription (
         account [integer] NOT NULL REFERENCES account (account),
-        path [text] NOT NULL,
+        path [name] NOT NULL,
         PRIMARY KEY (account, path)
     )[clustered]""",
     """CREATE TABLE body (
         account [integer] NOT NULL REFERENCES account (account),
         body [integer] NOT NULL,
-        digest [blob],
+        digest [token],
         size [integer] NOT NULL,
         crlf_size [integer] NOT NULL,
         sent_by [text] NOT NULL,
@@ -77,7 +77,7 @@ _VERSION_1 = (
         uidl [text],
         size [integer] NOT NULL,
         body [integer] NOT NULL,
-        delivery [blob],
+        delivery [token],
         PRIMARY KEY (account, folder, uid),
         UNIQUE (account, delivery),
         FOREIGN KEY (account, folder) REFERENCES folder (account, folder),
@@ -96,7 +96,7 @@ _VERSION_1 = (
     "CREATE INDEX tombstone_modseq ON tombstone (account, folder, modseq)",
     """CREATE TABLE stage (
         account [integer] NOT NULL,
-        stage [text] NOT NULL,
+        stage [name] NOT NULL,
         body [integer] NOT NULL,
         since [integer] NOT NULL,
         PRIMARY KEY (account, stage),
