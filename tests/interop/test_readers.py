@@ -50,8 +50,8 @@ def _plain(message: bytes) -> bytes:
 
 def test_mutt(box: Path, tmp_path: Path) -> None:
     seen = mutt(box, tmp_path / "mutt")
-    if box.is_dir():
-        assert seen["all"] == bodies()
+    if box.is_dir():  # mutt ends each message it pipes with a line end more
+        assert seen["all"] == sorted(body + b"\n" for body in bodies())
     assert len(seen["all"]) == len(SAMPLES)
     assert len(seen["unread"]) == len(bodies(without="\\Seen"))
     assert len(seen["flagged"]) == len(bodies("\\Flagged"))
