@@ -11,91 +11,49 @@ import pytest
 from support.syscalls import Recorder, open_descriptors
 
 from mailstore.system import fs
-from mailstore.system.barrier import FEW, Barrier
+from mailstore.system.barrier import FEW, sync_files
 
 
-def written(directory: Path, count: int, barrier: Barrier) -> None:
-    for number in range(count):
-        fd = fs.create(str(directory / f"m{number}"))
-        fs.write_all(fd, b"x")
-        barrier.add(fd)
+def written(directory: Path, count: int) -> list[str]:
+    paths = [str(directory / f"m{number}") for number in range(count)]
+    for number, path in enumerate(paths):
+        fs.create_file(path, b"body %d" % number, 0)
+    return paths
 
 
-def test_few_files_are_synced_one_by_one(tmp_path: Path, recorder: Recorder) -> None:
-    with Barrier([str(tmp_path)]) as barrier:
-        written(tmp_path, 2, barrier)
-        barrier.names(str(tmp_path))
-        barrier.names(str(tmp_path))
-        barrier.sync()
-        assert recorder.names == ["open"] + ["open", "write"] * 2 + ["fsync"] * 2 + ["close"] * 2 + [
-            "open",
-            "fsync",
-            "close",
-        ]
-        del recorder.log[:]
-        barrier.sync()
-        assert recorder.names == []
-    assert recorder.names == ["close"]
+@pytest.fixture
+def anchor(tmp_path: Path) -> Iterator[int]:
+    fd = fs.open_directory(str(tmp_path))
+    yield fd
+    os.close(fd)
 
 
-def test_many_files_take_one_sync_of_the_file_system(tmp_path: Path, recorder: Recorder) -> None:
+@pytest.mark.parametrize("count", [0, 2, FEW])
+def test_few_files_are_synced_one_by_one(tmp_path: Path, anchor: int, recorder: Recorder, count: int) -> None:
     before = open_descriptors()
-    with Barrier([str(tmp_path), str(tmp_path)]) as barrier:
-        written(tmp_path, FEW + 5, barrier)
-        barrier.names(str(tmp_path))
-        barrier.sync()
-    assert "fsync" not in recorder.names
-    assert recorder.names.count("syncfs") == 1
-    assert recorder.names.count("close") == FEW + 5 + 2
-    (_, (anchor_path, _)) = recorder.log[0]
-    assert anchor_path == str(tmp_path), "the descriptor that is synced was opened before the first write"
+    paths = written(tmp_path, count)
+    del recorder.log[:]
+    sync_files(paths, anchor)
+    assert recorder.names == ["fsync", "close"] * count
     assert open_descriptors() == before
 
 
-def test_exactly_few_is_few(tmp_path: Path, recorder: Recorder) -> None:
-    with Barrier([str(tmp_path)]) as barrier:
-        written(tmp_path, FEW, barrier)
-        barrier.sync()
-    assert recorder.names.count("fsync") == FEW
-    assert "syncfs" not in recorder.names
+def test_many_files_take_one_sync_of_the_file_system(tmp_path: Path, anchor: int, recorder: Recorder) -> None:
+    paths = written(tmp_path, FEW + 1)
+    del recorder.log[:]
+    sync_files(paths, anchor)
+    assert recorder.log == [("syncfs", (anchor,))]
 
 
-def test_known_to_be_many(tmp_path: Path, recorder: Recorder) -> None:
-    with Barrier([str(tmp_path)], many=True) as barrier:
-        fs.create_file(str(tmp_path / "m"), b"x", 0)
-        barrier.sync()
-    assert recorder.names == ["open", "open", "write", "utime", "close", "syncfs", "close"]
-
-
-def test_each_file_system_is_synced(tmp_path: Path, recorder: Recorder) -> None:
-    other = Path("/dev/shm")
-    if not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev:
-        pytest.skip("there is no second file system")
-    with Barrier([str(tmp_path), str(other)], many=True) as barrier:
-        barrier.sync()
-    assert recorder.names.count("syncfs") == 2
-
-
-@pytest.mark.parametrize("many", [False, True])
-def test_a_failed_sync_is_an_error(tmp_path: Path, many: bool) -> None:
-    before = open_descriptors()
-
+@pytest.mark.parametrize("count", [1, FEW + 1])
+def test_a_failed_sync_is_an_error(tmp_path: Path, anchor: int, count: int) -> None:
     def refuse(fd: int) -> None:
         raise OSError(errno.EIO, "lost")
 
-    with fs.replaced(fs.Calls(fsync=refuse, syncfs=refuse)):
-        with Barrier([str(tmp_path)], many=many) as barrier:
-            written(tmp_path, 1, barrier)
-            with pytest.raises(OSError, match="lost"):
-                barrier.sync()
-        barrier.close()
-    assert open_descriptors() == before
-
-
-def test_a_missing_directory_leaks_nothing(tmp_path: Path) -> None:
     before = open_descriptors()
-    with pytest.raises(FileNotFoundError):
-        Barrier([str(tmp_path), str(tmp_path / "none")])
+    paths = written(tmp_path, count)
+    with fs.replaced(fs.Calls(fsync=refuse, syncfs=refuse)), pytest.raises(OSError, match="lost"):
+        sync_files(paths, anchor)
     assert open_descriptors() == before
 
 
@@ -134,15 +92,11 @@ def test_what_passed_both_barriers_survives_a_power_cut(disk: Path, count: int) 
     for name in ("tmp", "new"):
         (disk / name).mkdir()
     subprocess.run(["sync", "-f", disk], check=True)
-    with Barrier([str(disk)]) as barrier:
-        for number in range(count):
-            fd = fs.create(str(disk / "tmp" / f"m{number}"))
-            fs.write_all(fd, b"body %d" % number)
-            barrier.add(fd)
-        barrier.sync()
-        for number in range(count):
-            fs.rename(str(disk / "tmp" / f"m{number}"), str(disk / "new" / f"m{number}"))
-        barrier.names(str(disk / "new"))
-        barrier.names(str(disk / "tmp"))
-        barrier.sync()
+    anchor = fs.open_directory(str(disk))
+    paths = written(disk / "tmp", count)
+    sync_files(paths, anchor)
+    for path in paths:
+        fs.rename(path, path.replace("/tmp/m", "/new/m"))
+    fs.sync_directory(str(disk / "new"))
+    os.close(anchor)
     assert after_power_cut(disk) == {f"m{number}": b"body %d" % number for number in range(count)}

@@ -21,7 +21,7 @@ from mailstore.model.flags import RECENT, SYSTEM_FLAGS
 from mailstore.model.info import Meta
 from mailstore.model.names import FolderPath
 from mailstore.system import clock, fs
-from mailstore.system.barrier import FEW
+from mailstore.system.barrier import sync_files
 
 
 class Plan(NamedTuple):
@@ -39,15 +39,7 @@ class Plan(NamedTuple):
 def sync_contents(account: Account, staged: Iterable[StagedFile]) -> None:
     """The first barrier: what was staged is on the disk."""
     unsynced = [one for one in staged if not one.synced]
-    if len(unsynced) > FEW:
-        fs.sync_filesystem(account.anchor())
-    else:
-        for one in unsynced:
-            fd = fs.open_source(one.path, nofollow=True)
-            try:
-                fs.sync_file(fd)
-            finally:
-                os.close(fd)
+    sync_files([one.path for one in unsynced], account.anchor())
     for one in unsynced:
         one.synced = True
 

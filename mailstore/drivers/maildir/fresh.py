@@ -30,7 +30,7 @@ from mailstore.model.info import Arrival, Meta
 from mailstore.model.measure import crlf_size_of
 from mailstore.model.names import FolderPath
 from mailstore.system import clock, fs, locks
-from mailstore.system.barrier import FEW
+from mailstore.system.barrier import FEW, sync_files
 
 Receipt = tuple[str, str, int, str, frozenset[str]]
 """Base, name with its subdirectory, UID hint, record fields, keywords where Courier keeps them."""
@@ -144,17 +144,10 @@ class MaildirFresh:
 
     def _sync(self, receipts: Sequence[Receipt]) -> None:
         """The first barrier; it covers the names in the hidden folder too."""
-        if len(receipts) > FEW:
-            fs.sync_filesystem(self._anchor)
-            return
-        for _, name, _, _, _ in receipts:
-            fd = fs.open_source(f"{self._hidden}/{name}", nofollow=True)
-            try:
-                fs.sync_file(fd)
-            finally:
-                os.close(fd)
-        for sub in ("new", "cur"):
-            fs.sync_directory(f"{self._hidden}/{sub}")
+        sync_files([f"{self._hidden}/{name}" for _, name, _, _, _ in receipts], self._anchor)
+        if len(receipts) <= FEW:
+            for sub in ("new", "cur"):
+                fs.sync_directory(f"{self._hidden}/{sub}")
 
     def _publish_new(self, receipts: Sequence[Receipt], lines: list[Line], validity: int, following: int) -> View:
         records = Records(self._account.root, self._hidden, self._account.family)
