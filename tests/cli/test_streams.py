@@ -137,9 +137,9 @@ def test_progress_on_a_terminal_only(mstore_command, listing, tmp_path):
     controller, terminal = pty.openpty()
     command = [*mstore_command, "convert", listing, f"sqlite:{tmp_path}/out.db"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=terminal, env=environment())
-    os.close(terminal)
     out, _ = process.communicate(timeout=60)
-    drawn = drain(controller)
+    drawn = os.read(controller, 1 << 20).decode()  # before the terminal goes, and with it what was not read
+    os.close(terminal)
     os.close(controller)
     assert process.returncode == 0
     assert "messages" in drawn
