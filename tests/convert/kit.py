@@ -105,13 +105,15 @@ class SeenFolder(tuple[int, int, dict[int, Seen]]):
 
 
 def seen(store: Store) -> dict[str, SeenFolder]:
-    """Return all that can be seen of a store's folders."""
+    """Return all that can be seen of a store's folders; UIDVALIDITY counts where there ever was a UID."""
     found = {}
     for info in store.folders():
         if info.selectable:
             folder = store.folder(info.path)
             state = folder.state()
-            found[str(info.path)] = SeenFolder((state.uidvalidity, state.uidnext, listing(folder)))
+            found[str(info.path)] = SeenFolder(
+                (state.uidvalidity if state.uidnext > 1 else 0, state.uidnext, listing(folder))
+            )
     return found
 
 
