@@ -38,6 +38,7 @@ async def open_store(
     location: str | os.PathLike[str],
     *,
     create: bool = False,
+    folders: bool = False,
     readonly: bool = False,
     index: str = "auto",
     lock_timeout: float = 300.0,
@@ -51,6 +52,7 @@ async def open_store(
         return _open_store(
             location,
             create=create,
+            folders=folders,
             readonly=readonly,
             index=index,
             lock_timeout=lock_timeout,

@@ -52,6 +52,8 @@ class Settings:
     Attributes:
         readonly: nothing at the location is written, not a byte, not an mtime; no index beside it.
         create: make the store where there is none; with an existing one it is simply opened.
+        folders: a store made now is to hold folders besides INBOX; only a format that has a form with INBOX alone
+            (one mbox file, or a tree of them) asks.
         index: where a file format's index lives: ``beside`` the store, in the user's ``state`` directory, in
             ``memory``, at an absolute path, or ``auto``: memory when read-only, else beside where the directory
             allows it and is not a shared spool, else state. An index is a cache plus modseqs; losing it loses no mail.
@@ -61,6 +63,7 @@ class Settings:
 
     readonly: bool = False
     create: bool = False
+    folders: bool = False
     index: str = "auto"
     lock_timeout: float = 300.0
     mask: frozenset[str] = frozenset()

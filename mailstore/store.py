@@ -26,6 +26,7 @@ def open_store(
     location: str | os.PathLike[str],
     *,
     create: bool = False,
+    folders: bool = False,
     readonly: bool = False,
     index: str = "auto",
     lock_timeout: float = 300.0,
@@ -37,6 +38,7 @@ def open_store(
     Args:
         location: ``format:path?option=value``, a URL, or a path, which is looked at (see mailstore.parse_location).
         create: make the store where there is none.
+        folders: where it is made now, it is to hold folders besides INBOX: mbox becomes a tree instead of a file.
         readonly: change nothing there, not a byte, not an mtime.
         index: where a file format's index lives (see mailstore.spi.Settings).
         lock_timeout: seconds to wait for another program's lock.
@@ -60,7 +62,9 @@ def open_store(
     found = registry.parse_location(os.fspath(location))
     if options:
         found = Location(found.format, found.path, {**found.options, **options})
-    settings = Settings(readonly, create, index, lock_timeout, masked)
+    settings = Settings(
+        readonly=readonly, create=create, folders=folders, index=index, lock_timeout=lock_timeout, mask=masked
+    )
     return Store(found, registry.open_driver(found, settings))
 
 
