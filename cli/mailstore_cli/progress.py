@@ -16,10 +16,10 @@ class Progress:
         self._bar: Any = None
         if quiet or not sys.stderr.isatty():
             return
-        columns = shutil.get_terminal_size().columns  # tqdm shows nothing on a terminal that does not tell its size
+        columns, rows = shutil.get_terminal_size()  # tqdm shows nothing on a terminal that does not tell its size
         tqdm = import_module("tqdm").tqdm
         tqdm.monitor_interval = 0  # its monitor is a thread, and a program with threads cannot safely fork
-        self._bar = tqdm(desc=what, unit=unit, file=sys.stderr, leave=False, ncols=columns)
+        self._bar = tqdm(desc=what, unit=unit, file=sys.stderr, leave=False, ncols=columns, nrows=rows)
 
     def __enter__(self) -> Self:
         return self

@@ -138,6 +138,7 @@ def test_progress_on_a_terminal_only(mstore_command, listing, tmp_path):
     command = [*mstore_command, "convert", listing, f"sqlite:{tmp_path}/out.db"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=terminal, env=environment())
     out, _ = process.communicate(timeout=60)
+    os.set_blocking(controller, False)
     drawn = os.read(controller, 1 << 20).decode()  # before the terminal goes, and with it what was not read
     os.close(terminal)
     os.close(controller)
