@@ -70,7 +70,8 @@ def add(
         facts["flags"] = [flag_name(name) for name in flags]
     path = parse_folder(folder) if folder is not None else FolderPath(("INBOX",))
     added, trouble = 0, OK
-    with open_store(location, create=create, lock_timeout=lock_timeout) as store:
+    tree = not path.is_inbox
+    with open_store(location, create=create, folders=tree, lock_timeout=lock_timeout) as store:
         target = store.folder(path, create=create)
         for name in files or ("-",):
             try:

@@ -115,9 +115,8 @@ def convert(
         return _show_plan(planned, wanted, quiet, as_json)
     with ExitStack() as stack:
         old = stack.enter_context(open_store(source, readonly=True, lock_timeout=lock_timeout))
-        if folders:
-            wanted.select(old.folders())  # a folder that is not there is found before DEST is made
-        new = stack.enter_context(open_store(dest, create=True, lock_timeout=lock_timeout))
+        tree = wanted.needs_folders(old.folders())  # finds a folder that is not there before DEST is made
+        new = stack.enter_context(open_store(dest, create=True, folders=tree, lock_timeout=lock_timeout))
         progress = stack.enter_context(Progress("converting", unit=" messages", quiet=quiet))
 
         def watch(step: Step) -> None:

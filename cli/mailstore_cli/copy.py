@@ -111,8 +111,13 @@ def _transfer(
         one_store = same_store(source, dest)
         if one_store and target is None:
             raise UsageError("SOURCE and DEST are one store: --to must name another folder")
+        tree = any(not (target or item.folder).is_inbox for item in items)
         store = stack.enter_context(open_store(source, readonly=not (moving or one_store), lock_timeout=lock_timeout))
-        other = store if one_store else stack.enter_context(open_store(dest, create=create, lock_timeout=lock_timeout))
+        other = (
+            store
+            if one_store
+            else stack.enter_context(open_store(dest, create=create, folders=tree, lock_timeout=lock_timeout))
+        )
         for found, present in choose(store, items, problems):
             into = _destination(other, target or found.path, create)
             if one_store and into.path == found.path and moving:

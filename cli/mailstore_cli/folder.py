@@ -112,7 +112,7 @@ def create(
     paths = [parse_folder(name) for name in names]
     if not paths and not exist_ok and _exists(location):
         raise CannotCreate(f"{location} is a mail store already", path=location)
-    with open_store(location, create=True, lock_timeout=lock_timeout) as store:
+    with open_store(location, create=True, folders=bool(paths), lock_timeout=lock_timeout) as store:
         for path in paths:
             _create(store, path, exist_ok, special_use)
             if subscribe:

@@ -56,6 +56,10 @@ class Options:
             raise NoSuchFolder(f"the source has no folder {name}", folder=name)
         return [info for info in infos if self._wants(info.path)]
 
+    def needs_folders(self, infos: list[FolderInfo]) -> bool:
+        """Tell whether a destination made for what is wanted of ``infos`` is to hold folders besides INBOX."""
+        return any(not info.path.is_inbox for info in self.select(infos))
+
     def _wants(self, path: FolderPath) -> bool:
         name = str(path)
         if self.folders and path not in self.folders:

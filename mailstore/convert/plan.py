@@ -114,7 +114,8 @@ def plan(source: Store, destination: Store | Location, options: Options | None =
     plain = {name: value for name, value in destination.options.items() if os.sep not in value}
     with tempfile.TemporaryDirectory(prefix="mstore-plan-") as scratch:
         path = os.path.join(scratch, "store") if os.path.isabs(destination.path) else ""
-        with open_store(str(Location(destination.format, path, plain)), create=True) as store:
+        folders = options.needs_folders(source.folders())
+        with open_store(str(Location(destination.format, path, plain)), create=True, folders=folders) as store:
             return _plan(source, store, destination, options)
 
 
