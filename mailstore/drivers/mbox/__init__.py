@@ -1,0 +1,140 @@
+"""Stores of mbox files: one file, or a tree of them. ``docs/formats/mbox.md`` says what is read and what is written."""
+
+from __future__ import annotations
+
+import os
+
+from mailstore.drivers.mbox.layout import Layout, find_kind
+from mailstore.drivers.mbox.reading import Options
+from mailstore.drivers.mbox.source import Source, compression
+from mailstore.drivers.mbox.store import MboxDriver
+from mailstore.drivers.sidecar import open_index
+from mailstore.errors import CannotCreate, LocationError, NoSuchStore, NotAStore
+from mailstore.formats.mbox.dialect import DIALECTS
+from mailstore.formats.mbox.opening import PROBE, read_opening
+from mailstore.spi import Location, Settings
+from mailstore.system import fs
+
+_CHOICES = {
+    "dialect": tuple(DIALECTS),
+    "layout": ("sbd", "plain", "file"),
+    "expunged": ("include", "skip"),
+    "zone": ("local", "utc"),
+    "locks": ("both", "fcntl"),
+    "names": ("utf8", "utf7"),
+}
+
+
+class _MboxFormat:
+    """``mbox:FILE`` and ``mbox:DIRECTORY``."""
+
+    name = "mbox"
+    options = frozenset({*_CHOICES, "inbox"})
+
+    def detect(self, path: str) -> str | None:
+        """Say why ``path`` is an mbox file, or a tree with at least one."""
+        try:
+            if os.path.isdir(path):
+                return _detect_tree(path)
+            with open(path, "rb") as file:
+                head = file.read(PROBE)
+        except OSError:
+            return None
+        if compression(head) is not None:
+            return _detect_packed(path)
+        if read_opening(head) is not None:
+            return "a file that begins with a From_ line" if head[:1] != b"\x01" else "a file of MMDF messages"
+        return "an empty file" if not head.strip(b"\r\n") else None
+
+    def open(self, location: Location, settings: Settings) -> MboxDriver:
+        """Open the store; see mailstore.spi.Format."""
+        given = _checked(location)
+        path = location.path
+        if os.path.islink(path) and not os.path.exists(path):
+            raise NoSuchStore(f"{fs.shown(path)} is a symbolic link that leads nowhere", path=path)
+        if not os.path.exists(path):
+            if settings.readonly or not settings.create:
+                raise NoSuchStore(f"{fs.shown(path)}: nothing is there", path=path)
+            _make(path, tree=settings.folders or "layout" in given or "inbox" in given)
+        dialect = DIALECTS[given["dialect"]] if "dialect" in given else None
+        options = Options(dialect, given.get("expunged") == "include", given.get("zone") == "utc")
+        packed = False
+        if os.path.isdir(path):
+            if given.get("layout") == "file":
+                raise NotAStore(f"{fs.shown(path)} is a directory, no mbox file", path=path)
+            kind, wide = find_kind(path)
+            kind = given.get("layout", kind)
+            utf7 = given.get("names", "utf7" if kind == "plain" and not wide else "utf8") == "utf7"
+            inbox = given.get("inbox")
+            layout = Layout(path, kind, os.path.abspath(inbox) if inbox else None, utf7=utf7)
+            beside = os.path.join(path, ".mailstore-index")
+        else:
+            if "inbox" in given or given.get("layout", "file") != "file":
+                raise LocationError(
+                    f"{fs.shown(path)} is a file; inbox= and layout= are for directories", location=str(location)
+                )
+            packed = _check_file(path)
+            layout = Layout(path, "file")
+            beside = os.path.join(os.path.dirname(path), f".mailstore-index.{os.path.basename(path)[:200]}")
+        index = open_index(settings, None if packed else beside, path)
+        driver = MboxDriver(layout, options, settings, index, packed=packed, dotlock=given.get("locks") != "fcntl")
+        driver.recover()
+        return driver
+
+
+FORMAT = _MboxFormat()
+
+
+def _checked(location: Location) -> dict[str, str]:
+    for name, value in location.options.items():
+        if name in _CHOICES and value not in _CHOICES[name]:
+            raise LocationError(f"{name}={value}: one of {', '.join(_CHOICES[name])}, please", location=str(location))
+    return dict(location.options)
+
+
+def _make(path: str, *, tree: bool) -> None:
+    with fs.errors(path, CannotCreate):
+        if tree:
+            fs.mkdir(path)
+        else:
+            fd = fs.create(path)
+            fs.sync_file(fd)
+            fs.close(fd)
+        fs.sync_directory(os.path.dirname(path))
+
+
+def _check_file(path: str) -> bool:
+    """See that a file is an mbox; tells whether it is packed."""
+    source = Source(path)
+    try:
+        head = source.read(0, PROBE)
+        if read_opening(head) is None and head.strip(b"\r\n"):
+            raise NotAStore(f"{fs.shown(path)}: not an mbox file: it does not begin with a From_ line", path=path)
+        return source.packed is not None
+    finally:
+        source.close()
+
+
+def _detect_packed(path: str) -> str | None:
+    try:
+        source = Source(path)
+    except (NotAStore, NoSuchStore):
+        return None
+    try:
+        found = read_opening(source.read(0, PROBE)) is not None
+        return f"a file packed with {source.packed} that begins with a From_ line" if found else None
+    finally:
+        source.close()
+
+
+def _detect_tree(path: str) -> str | None:
+    """A directory is a tree where a file in it, or one level below, is an mbox, and it is no Maildir."""
+    if all(os.path.isdir(os.path.join(path, name)) for name in ("cur", "new")):
+        return None
+    kind, _ = find_kind(path)
+    layout = Layout(path, kind)
+    found = [place.file for place in layout.scan().folders.values() if os.path.isfile(place.file)]
+    with_mail = [file for file in found if os.path.getsize(file)]
+    if not with_mail:
+        return None
+    return f"a directory of mbox files ({os.path.relpath(with_mail[0], path)} begins with a From_ line), layout {kind}"

@@ -48,9 +48,7 @@ class Source:
             except FileNotFoundError:
                 raise NoSuchStore(f"{fs.shown(path)}: no such file", path=path) from None
         try:
-            self.status = os.fstat(self.fd)
-            if not stat.S_ISREG(self.status.st_mode):
-                raise NotAStore(f"{fs.shown(path)}: not a regular file", path=path)
+            self.status = _regular(self.fd, path)
             self.size = self.status.st_size
             self.packed = compression(os.pread(self.fd, 8, 0))
             if self.packed is not None:
@@ -122,6 +120,14 @@ class Source:
     def __del__(self) -> None:
         with suppress(OSError, AttributeError):
             self.close()
+
+
+def _regular(fd: int, path: str) -> os.stat_result:
+    """Return the status of an open file, which must be a regular one."""
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        raise NotAStore(f"{fs.shown(path)}: not a regular file", path=path)
+    return status
 
 
 def _reader(path: str, fd: int, packed: str) -> BinaryIO:

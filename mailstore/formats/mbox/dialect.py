@@ -78,6 +78,7 @@ _QUOTED = {  # by newline: (lines to quote with any depth, lines to unquote with
 _PLAIN = {newline: re.compile(rb"(?:\A|(?<=" + newline + rb"))From ") for newline in (b"\n", b"\r")}
 _ONCE = {newline: re.compile(rb"(?:\A|(?<=" + newline + rb"))>(?=From )") for newline in (b"\n", b"\r")}
 _MARKED = re.compile(rb"(?:\A|(?<=\n))(\x01\x01\x01\x01)(?= *\r?\n| *\Z)")
+_UNMARKED_BEFORE = re.compile(rb"(?:\A|(?<=\n))\x01\x01\x01\x01(?= +\r?\n| +\Z)")
 _UNMARKED = re.compile(rb"(?:\A|(?<=\n))(\x01\x01\x01\x01) (?= *\r?\n| *\Z)")
 
 
@@ -121,6 +122,11 @@ def mark(data: bytes) -> bytes:
 def unmark(data: bytes) -> bytes:
     """Take back what ``mark`` did."""
     return _UNMARKED.sub(rb"\1", data) if MARK in data else data
+
+
+def marked_lines(data: bytes) -> Iterator[int]:
+    """Yield the offset of every space that ``unmark`` takes off."""
+    return (found.end() for found in _UNMARKED_BEFORE.finditer(data))
 
 
 def has_mark(data: bytes) -> bool:

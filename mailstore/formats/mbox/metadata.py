@@ -21,6 +21,7 @@ The ``X-Mailstore`` line, the sentinel, says what the others cannot; see ``Senti
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import NamedTuple
 
 from mailstore.model.flags import (
@@ -231,6 +232,39 @@ def fit_marks(flags: int, keywords: frozenset[str], room: bytes, eol: bytes) -> 
     return None if spare < 0 else least[: -len(eol)] + b" " * spare + eol
 
 
+def fit_base(base: Base, room: bytes, eol: bytes) -> bytes | None:
+    """Return the ``X-IMAPbase`` or ``X-IMAP`` line exactly as long as ``room``, or None where it is longer."""
+    least = room[: room.index(b":")] + write_base(base, eol, 0)[len(b"X-IMAPbase") :]
+    spare = len(room) - len(least)
+    return None if spare < 0 else least[: -len(eol)] + b" " * spare + eol
+
+
+def find_base(raw: bytes, start: int) -> tuple[int, int] | None:
+    """Return where the ``X-IMAPbase`` or ``X-IMAP`` line of the header block at ``start`` is, if it is one line."""
+    found = re.search(rb"(?<=[\r\n])(X-IMAP(?:base)?:[^\r\n]*(?:\r\n|\n|\r))(?![ \t])", raw[start - 1 :])
+    return None if found is None else (start - 1 + found.start(), start - 1 + found.end())
+
+
+def find_marks(raw: bytes, start: int, fields: list[Field]) -> tuple[int, int] | None:
+    """Return where Status, X-Status and X-Keywords stand, if they are neighbours and nothing else says flags.
+
+    ``fields`` are the metadata fields outside our block, ``start`` is where the header block begins.
+    """
+    block = BLOCK.match(raw, start)
+    if block is not None and not any(field.name in _SAYS_FLAGS for field in fields):
+        return block.start(4) - len(b"Status:"), raw.index(b"\n" if b"\n" in block[0] else b"\r", block.start(6)) + 1
+    mine = [field for field in fields if field.name in _SAYS_FLAGS]
+    if block is not None or not mine or any(field.name.startswith(b"X-Mozilla") for field in mine):
+        return None
+    for before, after in pairwise(mine):
+        if before.stop != after.start:
+            return None
+    return mine[0].start, mine[-1].stop
+
+
+_SAYS_FLAGS = frozenset({b"Status", b"X-Status", b"X-Keywords", b"X-Mozilla-Status", b"X-Mozilla-Keys"})
+
+
 def keep_senders(block: bytes) -> tuple[bytes, int]:
     """Rename the sender's fields that would read as metadata; returns the block and how many there were."""
     return _SENDERS.subn(KEPT, block)
@@ -254,7 +288,8 @@ class Sentinel(NamedTuple):
 
     Attributes:
         size: bytes of a message that does not end in a line end (one was added); -1 otherwise.
-        rd: this record is quoted as in mboxrd whatever the file's dialect (in MMDF: 0x01 lines got a space).
+        rd: this record is quoted as in mboxrd though the file's dialect is another (in MMDF: 0x01 lines got a space).
+        asis: it is not quoted though it looks so. Ours without either read the same by mboxo's rule and by mboxrd's.
         kept: how many fields of the sender's were renamed.
         guard: the message begins with a blank and would continue our last line.
         saved: saved date, seconds since 1970 UTC.
@@ -266,6 +301,7 @@ class Sentinel(NamedTuple):
 
     size: int = -1
     rd: bool = False
+    asis: bool = False
     kept: int = 0
     guard: bool = False
     saved: int | None = None
@@ -298,6 +334,8 @@ def write_sentinel(sentinel: Sentinel, eol: bytes) -> bytes:
         words.append(b"size=%d" % sentinel.size)
     if sentinel.rd:
         words.append(b"rd")
+    if sentinel.asis:
+        words.append(b"asis")
     if sentinel.kept:
         words.append(b"kept=%d" % sentinel.kept)
     if sentinel.guard:
@@ -325,6 +363,7 @@ def read_sentinel(value: bytes) -> Sentinel:
     return Sentinel(
         size=number.get(b"size", -1),
         rd=b"rd" in words,
+        asis=b"asis" in words,
         kept=max(number.get(b"kept", 0), 0),
         guard=b"guard" in words,
         saved=number.get(b"saved"),

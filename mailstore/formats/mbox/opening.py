@@ -96,8 +96,18 @@ class Evidence(NamedTuple):
         return tuple(facts)
 
 
-def weigh(records: Iterable[tuple[bytes, bool, bool]]) -> Evidence:
-    """Gather evidence from (head of a record, counted, has ``>From ``) triples.
+class Weighed(NamedTuple):
+    """A record as evidence."""
+
+    raw: bytes
+    counted: bool
+    """Its Content-Length is right."""
+    quoted: bool
+    """A ``>From `` is in it, and another program wrote it: ours say themselves how they are quoted."""
+
+
+def weigh(records: Iterable[Weighed]) -> Evidence:
+    """Gather evidence from records.
 
     A writer of mboxrd makes a quoted reply's ``>From `` deeper than the lines around it; in mboxo it stays as deep as
     they are. That tells the two apart.
@@ -122,8 +132,11 @@ def _depths(raw: bytes) -> tuple[int, int]:
     for found in _QUOTED_LINE.finditer(raw):
         depth = len(found[1])
         before = raw.rfind(b"\n", 0, max(found.start() - 1, 0)) + 1
-        after = raw.find(b"\n", found.end()) + 1
-        around = max(len(_DEPTH.match(raw, at)[0]) for at in (before, after))  # type: ignore[index] # it always matches
+        after = raw.find(b"\n", found.end()) + 1 or len(raw)
+        around = 0
+        for at in (before, after):
+            if _QUOTED_LINE.match(raw, at) is None:  # a From line itself says nothing of another
+                around = max(around, len(_DEPTH.match(raw, at)[0]))  # type: ignore[index] # it always matches
         if around >= depth:
             same += 1
         elif depth > 1:

@@ -24,11 +24,14 @@ from mailstore.formats.mbox import dialect as quoting
 from mailstore.formats.mbox import metadata
 from mailstore.formats.mbox.dialect import ALL, NONE, ONE, Dialect
 from mailstore.formats.mbox.from_line import FromLine, Kind, is_plain_date, is_plain_sender, write
-from mailstore.formats.mbox.metadata import NO_SENTINEL, Base, Marks, Sentinel
+from mailstore.formats.mbox.metadata import NO_SENTINEL, Base, Field, Marks, Sentinel
 from mailstore.model.flags import NO_KEYWORDS
 
 HEAD = 1 << 20
 """Bytes of a record in which metadata fields are looked for; beyond, a header block is left as it is."""
+
+OURS = frozenset({b"Status:", b"X-IMAPb", b"X-Mails"})
+"""How a header block of ours begins; others begin with what the sender or a relay wrote."""
 
 _SENDERS_HINT = re.compile(
     rb"[\r\n](?:status|x-(?:status|keywords|uid|imap|mailstore|mozilla-)|content-length)", re.DOTALL
@@ -41,8 +44,8 @@ class Content(NamedTuple):
 
     start: int
     """Offset of the message's first byte in the record."""
-    holes: tuple[tuple[int, int], ...]
-    """Metadata fields within the message's header, as (start, stop), ascending."""
+    fields: list[Field]
+    """Metadata fields within the message's header, outside our block; they are no part of it."""
     marks: Marks
     sentinel: Sentinel
     own: bool
@@ -64,7 +67,7 @@ def read_head(raw: bytes, start: int, newline: bytes, stop: int | None = None) -
     """Read the metadata of a record whose From_ line ends at ``start`` (past its line end)."""
     stop = len(raw) if stop is None else stop
     marks, sentinel, own = None, NO_SENTINEL, False
-    if raw[start : start + 7] in (b"Status:", b"X-IMAPb", b"X-Mails"):
+    if raw[start : start + 7] in OURS:
         block = metadata.BLOCK.match(raw, start, stop)
         if block is not None:
             marks, sentinel, own = _read_block(block)
@@ -74,13 +77,12 @@ def read_head(raw: bytes, start: int, newline: bytes, stop: int | None = None) -
             start = lone.end()
     limit = min(stop, start + HEAD)
     end = head_stop(raw, start, limit, newline)
-    holes: tuple[tuple[int, int], ...] = ()
+    fields: list[Field] = []
     if metadata.RESERVED.search(raw, max(start - 1, 0), end):
         fields = metadata.find_fields(raw, start, end)
-        holes = tuple((field.start, field.stop) for field in fields)
         found = metadata.read_fields(fields)
         marks = found if marks is None else _joined(marks, found, {field.name for field in fields})
-    return Content(start, holes, marks or Marks(), sentinel, own)
+    return Content(start, fields, marks or Marks(), sentinel, own)
 
 
 def _read_block(block: re.Match[bytes]) -> tuple[Marks, Sentinel, bool]:
@@ -126,14 +128,21 @@ def content_stop(raw: bytes, line_stop: int, dialect: Dialect) -> int:
     return stop
 
 
-def read_body(raw: bytes, content: Content, stop: int, dialect: Dialect, *, quoted: bool = True) -> bytes:
-    """Return the message of a record that is wholly in memory; ``quoted=False`` where no line needs unquoting."""
+def style_of(content: Content, foreign: str) -> str:
+    """Return how a record's From lines are quoted: ours say so themselves, others are written as ``foreign``."""
+    if content.own:
+        return NONE if content.sentinel.asis else ALL
+    return foreign
+
+
+def read_body(raw: bytes, content: Content, stop: int, dialect: Dialect, style: str) -> bytes:
+    """Return the message of a record that is wholly in memory; ``style`` is how its From lines are quoted."""
     at = content.start
-    if content.holes:
+    if content.fields:
         pieces = []
-        for hole_start, hole_stop in content.holes:
-            pieces.append(raw[at:hole_start])
-            at = hole_stop
+        for field in content.fields:
+            pieces.append(raw[at : field.start])
+            at = field.stop
         pieces.append(raw[at:stop])
         body = b"".join(pieces)
     else:
@@ -142,8 +151,8 @@ def read_body(raw: bytes, content: Content, stop: int, dialect: Dialect, *, quot
     if dialect.mmdf:
         if sentinel.rd:
             body = quoting.unmark(body)
-    elif quoted:
-        body = quoting.unquote(body, ALL if sentinel.rd else dialect.quoting, dialect.newline)
+    elif style != NONE:
+        body = quoting.unquote(body, style, dialect.newline)
     if sentinel is not NO_SENTINEL:
         if sentinel.kept:
             body = metadata.restore_senders(body, sentinel.kept)
@@ -178,10 +187,12 @@ def facts(body: bytes, dialect: Dialect) -> tuple[Sentinel, int]:
     if _SENDERS_HINT.search(head) or _SENDERS_HINT.match(b"\n" + head[:32]):
         kept = metadata.keep_senders(body[: min(end, HEAD)])[1]
     lacks = bool(body) and body[-1:] != newline
+    rd = needs_override(body, dialect, countable=end < len(body) or body[-2:] == newline * 2)
     return (
         Sentinel(
             size=len(body) if lacks else -1,
-            rd=needs_override(body, dialect, countable=end < len(body) or body[-2:] == newline * 2),
+            rd=rd,
+            asis=not rd and dialect.quoting == NONE and not dialect.mmdf and quoting.has_quoted(body, newline),
             kept=kept,
             guard=body[:1] in (b" ", b"\t"),
         ),

@@ -1,0 +1,285 @@
+"""One folder of an mbox store: mailstore.spi.FolderDriver, and the shortcut ``shard``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from mailstore.drivers.mbox.reading import LargeBody, Parsed
+from mailstore.drivers.mbox.shards import split
+from mailstore.drivers.mbox.source import Source
+from mailstore.drivers.mbox.sync import Folder, place
+from mailstore.drivers.sidecar import Entry
+from mailstore.errors import MailstoreError, MessageChanged, NoSuchFolder, NoSuchMessage
+from mailstore.formats.headers import header_end
+from mailstore.model.changes import Delta, FolderState, Token
+from mailstore.model.flags import NO_KEYWORDS, RECENT, SEEN
+from mailstore.model.info import (
+    BODY,
+    CHUNK,
+    CRLF_SIZE,
+    DIGEST,
+    HEADER,
+    SENDER,
+    UIDL,
+    Blob,
+    Body,
+    Row,
+    body_size,
+)
+from mailstore.model.measure import crlf_size_of, digest_of
+from mailstore.model.names import FolderPath
+
+BATCH_BYTES = 1 << 20
+BATCH_ROWS = 1000
+_READ = SENDER | UIDL | CRLF_SIZE | HEADER | BODY
+"""Fields that the index does not hold."""
+
+
+class _Shard(NamedTuple):
+    start: int
+    stop: int
+    inode: int
+    uidvalidity: int
+    """Of a file whose UIDs are all recorded; else 0."""
+
+
+class Bytes:
+    """A small message as a Blob."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self.size = len(body)
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """See Blob.read_at."""
+        return self._body[offset : offset + size]
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class MboxFolder:
+    """See mailstore.spi.FolderDriver."""
+
+    def __init__(self, folder: Folder, path: FolderPath, exists: Callable[[], bool]) -> None:
+        self._folder = folder
+        self._path = path
+        self._exists = exists
+
+    def _look(self) -> Folder:
+        if not self._exists():
+            raise NoSuchFolder(f"folder {self._path} is gone", folder=str(self._path))
+        self._folder.look()
+        return self._folder
+
+    def state(self) -> FolderState:
+        """See FolderDriver.state."""
+        known = self._look().index
+        unseen = recent = size = 0
+        for entry in known.entries.values():
+            unseen += not entry.flags & SEEN
+            recent += entry.flags & RECENT != 0
+            size += entry.size or 0
+        return FolderState(
+            known.uidvalidity, known.uidnext, known.highest_modseq, len(known.entries), unseen, recent, size
+        )
+
+    def changes(self, since: Token | None, want: int) -> Delta:
+        """See FolderDriver.changes."""
+        known = self._look().index
+        full = since is None or not known.covers(since)
+        assert since is not None or full
+        entries = list(known.entries.values()) if full else known.changed_since(since.modseq)  # type: ignore[union-attr]
+        vanished = () if full or since is None else known.vanished_since(since.modseq)
+        return Delta(known.token(), full, vanished, _batches(self._rows(entries, want)))
+
+    def fetch(self, uids: Sequence[int], want: int) -> Iterator[list[Row]]:
+        """See FolderDriver.fetch."""
+        known = self._look().index
+
+        def rows() -> Iterator[Row]:
+            for uid in uids:
+                entry = known.find(uid)
+                if entry is None:
+                    gone = NoSuchMessage(f"folder {self._path} has no message {uid}", folder=str(self._path), uid=uid)
+                    yield Row(uid, "", False, 0, 0, NO_KEYWORDS, error=gone)
+                else:
+                    yield from self._rows([entry], want)
+
+        return _batches(rows())
+
+    def open(self, uid: int) -> Blob:
+        """See FolderDriver.open."""
+        folder = self._look()
+        entry = folder.index.find(uid)
+        if entry is None or folder.reading is None:
+            raise NoSuchMessage(f"folder {self._path} has no message {uid}", folder=str(self._path), uid=uid)
+        parsed = folder.reading.parse(folder.reading.reread(*place(entry)))
+        body = parsed.body
+        if isinstance(body, LargeBody) and folder.reading.source.packed is None:
+            source = Source(folder.path)
+            if source.status.st_ino != folder.reading.source.status.st_ino:
+                source.close()
+                raise MessageChanged(
+                    f"folder {self._path} was replaced; list it again", folder=str(self._path), uid=uid
+                )
+            body.detach(source)
+        return Bytes(body) if isinstance(body, bytes) else body  # type: ignore[return-value]
+
+    # --- rows
+
+    def _rows(self, entries: Sequence[Entry], want: int) -> Iterator[Row]:
+        """Yield the rows of entries, reading the file in runs of neighbouring records."""
+        folder = self._folder
+        reading = folder.reading
+        if reading is None or not (want & _READ or (want & DIGEST and any(entry.digest is None for entry in entries))):
+            for entry in entries:
+                yield _row(entry, want, None, folder.notes)
+            return
+        source = reading.source
+        at, total = 0, len(entries)
+        while at < total:
+            run = [entries[at]]
+            start, length = place(entries[at])
+            end = start + length
+            while at + len(run) < total:
+                offset, size = place(entries[at + len(run)])
+                if offset != end or end + size - start > BATCH_BYTES:
+                    break
+                run.append(entries[at + len(run)])
+                end += size
+            at += len(run)
+            try:
+                parsed = [reading.parse(extent) for extent in reading.extents(start, end)]
+                _check(parsed, run, source)
+            except MailstoreError as error:
+                yield from (_failed(entry, error) for entry in run)
+                continue
+            for entry, one in zip(run, parsed, strict=True):
+                yield _row(entry, want, one, folder.notes)
+
+    # --- shards
+
+    def shards(self, count: int) -> list[object]:
+        """See Shards.shards."""
+        folder = self._folder
+        folder.open()
+        reading = folder.reading
+        if reading is None:
+            return []
+        uidvalidity = 0
+        if reading.base() is not None:
+            self._look()
+            if not folder.stamp.numbered:
+                return []
+            uidvalidity = folder.stamp.uidvalidity
+        inode = reading.source.status.st_ino
+        return [_Shard(start, stop, inode, uidvalidity) for start, stop in pairwise(split(reading, count))]
+
+    def read_shard(self, shard: object, want: int) -> Iterator[list[Row]]:
+        """See Shards.read_shard."""
+        assert isinstance(shard, _Shard)
+        folder = self._folder
+        if folder.reading is None:
+            folder.open()
+        reading = folder.reading
+        if reading is None or reading.source.status.st_ino != shard.inode:
+            raise MessageChanged(f"folder {self._path} was replaced while it was read; list it again")
+        return _batches(self._shard_rows(shard, want))
+
+    def _shard_rows(self, shard: _Shard, want: int) -> Iterator[Row]:
+        reading = self._folder.reading
+        assert reading is not None
+        end = shard.start
+        for extent in reading.extents(shard.start, shard.stop):
+            end = extent.stop
+            parsed = reading.parse(extent)
+            if not parsed.hidden:
+                yield fresh_row(parsed, want, shard.uidvalidity)
+        if end != shard.stop and not reading.opening.mmdf:  # type: ignore[union-attr]
+            raise MessageChanged(f"folder {self._path}: its parts do not fit together; list it again")
+
+
+def _check(parsed: Sequence[Parsed], run: Sequence[Entry], source: Source) -> None:
+    """See that what was read is what the index means."""
+    if [(one.extent.start, one.extent.stop - one.extent.start) for one in parsed] != [place(entry) for entry in run]:
+        raise MessageChanged(f"{source.path}: the file changed while it was read; list the folder again")
+
+
+def _failed(entry: Entry, error: MailstoreError) -> Row:
+    return Row(entry.uid, entry.key, entry.recorded, entry.modseq, entry.flags, entry.keywords, error=error)
+
+
+def _row(entry: Entry, want: int, parsed: Parsed | None, notes: dict[str, tuple[str, ...]]) -> Row:
+    body = parsed.body if parsed is not None else None
+    sender = uidl = None
+    if parsed is not None:
+        sentinel = parsed.content.sentinel
+        sender = parsed.sender
+        uidl = sentinel.uidl
+    return Row(
+        entry.uid,
+        entry.key,
+        entry.recorded,
+        entry.modseq,
+        entry.flags,
+        entry.keywords,
+        entry.internal_date,
+        entry.internal_date if entry.saved_date is None else entry.saved_date,
+        sender,
+        uidl,
+        entry.size,
+        crlf_size_of(body) if want & CRLF_SIZE and body is not None else None,
+        (entry.digest or (digest_of(body) if body is not None else None)) if want & DIGEST else None,
+        _header(body) if want & HEADER and body is not None else None,
+        body if want & BODY else None,
+        None,
+        notes.get(entry.key, ()) if notes else (),
+    )
+
+
+def fresh_row(parsed: Parsed, want: int, uidvalidity: int) -> Row:
+    """Return the row of a message without asking the index: its UID is known only where the file records it."""
+    body, content = parsed.body, parsed.content
+    assert body is not None
+    marks, sentinel = content.marks, content.sentinel
+    return Row(
+        marks.uid if uidvalidity else 0,
+        f"{uidvalidity}.{marks.uid}" if uidvalidity else str(parsed.extent.start),
+        uidvalidity != 0,
+        0,
+        marks.flags,
+        marks.keywords,
+        parsed.date,
+        parsed.date if sentinel.saved is None else sentinel.saved,
+        parsed.sender,
+        sentinel.uidl,
+        body_size(body) if want & ~BODY else None,
+        crlf_size_of(body) if want & CRLF_SIZE else None,
+        digest_of(body) if want & DIGEST else None,
+        _header(body) if want & HEADER else None,
+        body if want & BODY else None,
+        None,
+        parsed.notes,
+    )
+
+
+def _header(body: Body) -> bytes:
+    start = body if isinstance(body, bytes) else body.read_at(0, CHUNK)
+    return start[: header_end(start)]
+
+
+def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    batch: list[Row] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        if isinstance(row.body, bytes):
+            size += len(row.body)
+        if size >= BATCH_BYTES or len(batch) >= BATCH_ROWS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

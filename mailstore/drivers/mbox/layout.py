@@ -1,0 +1,225 @@
+r"""Which file holds which folder.
+
+Three shapes of store:
+
+- *file*: one file, INBOX alone.
+- *sbd* (Thunderbird; our default for new trees): folder ``A`` is the file ``A``, its children lie in ``A.sbd/``.
+- *plain* (Dovecot, Pine, mutt): folder ``A/B`` is the file ``A/B``; a folder holds either messages or folders.
+
+Names: what a file name cannot spell is written ``^xx`` (``mailstore.formats.escape``), and so is what would hide the
+file (a leading dot, a leading ``~``) or make it look like something else (``.sbd``, ``.msf``, ``.lock``). Names are
+UTF-8 in sbd trees and modified UTF-7 in plain ones (Dovecot) unless what is there shows otherwise. A name of more than
+``LONGEST`` bytes is shortened, and a hidden file beside has it whole.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from mailstore.drivers.mbox.source import compression
+from mailstore.errors import InvalidFolderName
+from mailstore.formats import escape, mutf7
+from mailstore.formats.mbox.opening import read_opening
+from mailstore.model.names import INBOX, FolderPath
+from mailstore.system import fs
+
+LONGEST = 200
+"""Bytes of a file name; it leaves room for ``.lock`` and ``.sbd``."""
+
+SUBSCRIPTIONS = ".subscriptions"
+_SUFFIXES = (".sbd", ".msf", ".lock")
+_FULL_NAME = ".mailstore-name."
+_INBOXES = ("inbox", "INBOX", "Inbox", "mbox")
+_SKIPPED = frozenset({"popstate.dat", "msgFilterRules.dat", "filterlog.html", "dovecot-uidlist", "dovecot-keywords"})
+
+
+class Place(NamedTuple):
+    """A folder on disk."""
+
+    file: str
+    """Path of its mbox file; it need not exist."""
+    children: str
+    """Path of the directory of its children; it need not exist."""
+
+
+@dataclass
+class Tree:
+    """What a scan of a tree found.
+
+    Attributes:
+        folders: where each folder is; those without messages of their own (only children) have no ``file`` there.
+        skipped: files that are no mail, with the reason; never touched.
+    """
+
+    folders: dict[FolderPath, Place] = field(default_factory=dict)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    virtual: set[FolderPath] = field(default_factory=set)
+
+
+class Layout:
+    """The names of one store's folders.
+
+    Attributes:
+        kind: ``file``, ``sbd`` or ``plain``.
+        root: the directory (of ``file``: the file).
+        inbox: the path of INBOX's file.
+    """
+
+    def __init__(self, root: str, kind: str, inbox: str | None = None, *, utf7: bool = False) -> None:
+        self.root = root
+        self.kind = kind
+        self.utf7 = utf7
+        self.inbox = inbox or (root if kind == "file" else self._find_inbox())
+        self._known: dict[FolderPath, Place] = {}
+
+    def _find_inbox(self) -> str:
+        for name in _INBOXES[:3]:
+            path = os.path.join(self.root, name)
+            if os.path.isfile(path):
+                return path
+        return os.path.join(self.root, _INBOXES[0])
+
+    # --- names
+
+    def spell(self, component: str) -> str:
+        """Return the file name of one component of a folder's path.
+
+        Raises:
+            InvalidFolderName: it holds what no file name can.
+        """
+        name = escape.escape(component, leading=".~")
+        for suffix in _SUFFIXES:
+            if name.lower().endswith(suffix):
+                name = f"{name[: -len(suffix)]}^2e{name[1 - len(suffix) :]}"
+        if name in _SKIPPED:
+            name = escape.escape_first(component)
+        try:
+            raw = (mutf7.encode(name) if self.utf7 else name).encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError as error:
+            raise InvalidFolderName(f"folder name {component!r} holds a lone surrogate", folder=component) from error
+        return os.fsdecode(escape.shorten(raw, LONGEST))
+
+    def read(self, directory: str, name: str) -> str:
+        """Return the component that a file name spells."""
+        if escape.is_shortened(name):
+            try:
+                with open(os.path.join(directory, _FULL_NAME + name[-32:]), encoding="utf-8") as file:
+                    full = file.read()
+                if self.spell(full) == name:
+                    return full
+            except (OSError, UnicodeDecodeError):
+                pass
+        text = name
+        if self.utf7:
+            try:
+                text = mutf7.decode(name)
+            except ValueError:
+                return name
+        component = escape.unescape(text)
+        return component if self.spell(component) == name else name
+
+    def remember(self, directory: str, component: str) -> None:
+        """Keep the whole of a shortened name beside its file, durable on return."""
+        name = self.spell(component)
+        if escape.is_shortened(name) and self.read(directory, name) != component:
+            fs.replace_file(os.path.join(directory, _FULL_NAME + name[-32:]), component.encode())
+
+    def place(self, path: FolderPath) -> Place:
+        """Return where a folder is, or would be."""
+        if path in self._known:
+            return self._known[path]
+        if path.is_inbox:
+            return Place(self.inbox, os.path.join(self.root, "INBOX.sbd" if self.kind == "sbd" else "INBOX"))
+        directory = self.root
+        for component in path[:-1]:
+            directory = os.path.join(directory, self.spell(component) + (".sbd" if self.kind == "sbd" else ""))
+        file = os.path.join(directory, self.spell(path[-1]))
+        return Place(file, f"{file}.sbd" if self.kind == "sbd" else file)
+
+    # --- scanning
+
+    def scan(self) -> Tree:
+        """Find the folders there are; INBOX is always among them."""
+        tree = Tree()
+        self._known = {}
+        tree.folders[INBOX] = self.place(INBOX)
+        if self.kind != "file" and os.path.isdir(self.root):
+            self._scan(self.root, (), tree)
+        self._known = {path: place for path, place in tree.folders.items() if not path.is_inbox}
+        return tree
+
+    def _scan(self, directory: str, above: tuple[str, ...], tree: Tree) -> None:
+        try:
+            with os.scandir(directory) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            tree.skipped.append((directory, os.strerror(error.errno or 0)))
+            return
+        for entry in found:
+            name = entry.name
+            if name.startswith(".") or name in _SKIPPED or name.lower().endswith((".msf", ".lock")):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                self._scan_directory(directory, name, above, tree)
+            elif entry.path == self.inbox:
+                continue
+            elif (reason := _why_not(entry)) is not None:
+                tree.skipped.append((entry.path, reason))
+            else:
+                path = FolderPath((*above, self.read(directory, name)))
+                if path in tree.folders and path not in tree.virtual:
+                    tree.skipped.append((entry.path, "another file has the same folder name"))
+                    continue
+                tree.virtual.discard(path)
+                children = f"{entry.path}.sbd" if self.kind == "sbd" else entry.path
+                tree.folders[path] = Place(entry.path, children)
+
+    def _scan_directory(self, directory: str, name: str, above: tuple[str, ...], tree: Tree) -> None:
+        inner = os.path.join(directory, name)
+        if self.kind == "sbd" and not name.endswith(".sbd"):
+            tree.skipped.append((inner, "a directory that is not called .sbd"))
+            return
+        base = name[:-4] if self.kind == "sbd" else name
+        components = (*above, self.read(directory, base))
+        path = FolderPath(components)
+        before = len(tree.folders)
+        if path not in tree.folders:
+            tree.folders[path] = Place(os.path.join(directory, base), inner)
+            tree.virtual.add(path)
+        self._scan(inner, components, tree)
+        if path in tree.virtual and len(tree.folders) == before + 1:
+            del tree.folders[path]
+            tree.virtual.discard(path)
+
+
+def _why_not(entry: os.DirEntry[str]) -> str | None:
+    """Say why a directory entry is no mbox, or None where it is one (an empty file is)."""
+    try:
+        if not stat.S_ISREG(entry.stat().st_mode):
+            return "not a regular file"
+        fd = fs.open_source(entry.path)
+    except OSError as error:
+        return os.strerror(error.errno or 0)
+    try:
+        head = os.pread(fd, 8192, 0)
+    finally:
+        os.close(fd)
+    if compression(head) is not None or not head.strip(b"\r\n") or read_opening(head) is not None:
+        return None
+    return "it does not begin with a From_ line"
+
+
+def find_kind(root: str) -> tuple[str, bool]:
+    """Tell how a tree on disk is laid out: (``sbd`` or ``plain``, some name holds bytes that are no ASCII)."""
+    plain = sbd = wide = False
+    for directory, names, files in os.walk(root):
+        names[:] = [name for name in names if not name.startswith(".")][:1000]
+        sbd = sbd or any(name.endswith(".sbd") for name in names)
+        plain = plain or any(not name.endswith(".sbd") for name in names)
+        wide = wide or any(not name.isascii() for name in (*names, *files))
+        if directory.count(os.sep) - root.count(os.sep) > 3:
+            names.clear()
+    return ("plain" if plain and not sbd else "sbd"), wide

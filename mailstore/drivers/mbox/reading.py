@@ -1,0 +1,343 @@
+"""Messages of an open mbox file: what their records say, and their bytes, whole or (large ones) in pieces."""
+
+from __future__ import annotations
+
+import time
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from mailstore.drivers.mbox.scan import LIMIT, WINDOW, Extent, Rules, scanner
+from mailstore.drivers.mbox.source import Source
+from mailstore.errors import MessageChanged, NotAStore
+from mailstore.formats.headers import first
+from mailstore.formats.mbox import dialect as quoting
+from mailstore.formats.mbox import metadata
+from mailstore.formats.mbox.dialect import ALL, NONE, Dialect
+from mailstore.formats.mbox.from_line import FromLine, Kind, Zone, header_date
+from mailstore.formats.mbox.metadata import Base
+from mailstore.formats.mbox.opening import PROBE, Evidence, Opening, Weighed, read_opening, weigh
+from mailstore.formats.mbox.record import HEAD, OURS, Content, content_stop, message_of, read_body, read_head, style_of
+from mailstore.model.info import CHUNK, Body
+from mailstore.system import fs
+
+PSEUDO = b"DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the location says about reading.
+
+    Attributes:
+        dialect: for every file; None: found per file.
+        expunged: show messages that Thunderbird deleted and has not compacted away.
+        utc: dates without a zone in other programs' From_ lines are UTC, not local.
+    """
+
+    dialect: Dialect | None = None
+    expunged: bool = False
+    utc: bool = False
+
+
+def zones(*, utc: bool) -> tuple[Zone, Zone]:
+    """Return (zone of other programs' dates, zone of ours); one and the same where local time is UTC."""
+    ours = Zone(utc=True)
+    local_is_utc = time.timezone == 0 and not time.daylight
+    return (ours if utc or local_is_utc else Zone(utc=False)), ours
+
+
+class Parsed(NamedTuple):
+    """One record, read."""
+
+    extent: Extent
+    content: Content
+    date: int
+    sender: str | None
+    body: Body | None
+    """None where it was not asked for and the record is large."""
+    hidden: str
+    """Why it is not shown: ``pseudo``, ``expunged``, or '' for ordinary mail."""
+    notes: tuple[str, ...]
+
+
+class Reading:
+    """An open mbox file, as of one look at it. An empty file has no opening and no records."""
+
+    def __init__(self, source: Source, options: Options, pinned: Dialect | None = None) -> None:
+        self.source = source
+        self.options = options
+        self.size = source.size
+        self.mtime = int(source.status.st_mtime)
+        head = source.read(0, PROBE)
+        self.opening: Opening | None = read_opening(head)
+        if self.opening is None and head.strip(b"\r\n"):
+            raise NotAStore(
+                f"{fs.shown(source.path)}: not an mbox file: it does not begin with a From_ line", path=source.path
+            )
+        self.zone, self.ours = zones(
+            utc=options.utc or (options.dialect is not None and options.dialect.name == "rfc4155")
+        )
+        eol = self.opening.eol if self.opening is not None else b"\n"
+        given = options.dialect or pinned
+        if given is not None and self.opening is not None and given.mmdf != self.opening.mmdf:
+            given = None
+        self._dialect = given.with_eol(eol) if given is not None else None
+        self._evidence: Evidence | None = None
+        # For all that does not depend on the dialect: the right line end, and whether it is MMDF.
+        self.neutral = quoting.DIALECTS["mmdf" if self.opening and self.opening.mmdf else "mboxrd"].with_eol(eol)
+
+    @property
+    def dialect(self) -> Dialect:
+        """The file's dialect; found by reading the whole file where nobody said it and nothing pinned it."""
+        if self._dialect is None:
+            self._dialect = self.evidence.dialect(self.opening) if self.opening is not None else self.neutral
+        return self._dialect
+
+    @property
+    def known_dialect(self) -> Dialect | None:
+        """The dialect if it had to be found so far."""
+        return self._dialect
+
+    @property
+    def evidence(self) -> Evidence:
+        """What all records say about the dialect; reads the whole file the first time."""
+        if self._evidence is None:
+            self._evidence = weigh(
+                Weighed(raw, extent.counted > 0, extent.quoted and raw[extent.line_stop :][:7] not in OURS)
+                for extent in self._scan(0, self.size, lambda: True)
+                for raw in (extent.raw if extent.raw is not None else self._head(extent),)
+            )
+        return self._evidence
+
+    def _head(self, extent: Extent) -> bytes:
+        return self.source.read(extent.start, LIMIT)
+
+    def _counts(self) -> bool:
+        if self.options.dialect is not None:
+            return self.options.dialect.counted
+        return self.dialect.counted if self._dialect is not None else self.evidence.counts
+
+    def _scan(self, start: int, stop: int, counts: Callable[[], bool]) -> Iterator[Extent]:
+        if self.opening is None:
+            return iter(())
+        rules = Rules(self.size, self.opening.eol[-1:], self.zone, self.opening.bare, counts)
+        return iter(scanner(self.source.read, rules, max(start, self.opening.start), stop, mmdf=self.opening.mmdf))
+
+    def extents(self, start: int = 0, stop: int | None = None) -> Iterator[Extent]:
+        """Yield the records of ``[start, stop)``, which are beginnings of records (or the file's ends)."""
+        return self._scan(start, self.size if stop is None else stop, self._counts)
+
+    def parse(self, extent: Extent, *, whole: bool = True) -> Parsed:
+        """Read a record; ``whole``: with the bytes of a large message too, as a Blob."""
+        raw = extent.raw
+        small = raw is not None
+        if raw is None:
+            raw = self._head(extent)
+        newline = self.neutral.newline
+        content = read_head(raw, extent.line_stop, newline)
+        line = extent.line
+        if content.own and self.zone is not self.ours:
+            line = self.ours.parse(raw[: extent.line_stop].rstrip(b"\r\n"))
+        date, sender = message_of(line, content)
+        body: Body | None = None
+        if small:
+            stop = (
+                min(extent.counted, len(raw)) if extent.counted else content_stop(raw, extent.line_stop, self.neutral)
+            )
+            style = self.style(content, extent) if extent.quoted else NONE
+            body = read_body(raw, content, max(stop, content.start), self.neutral, style)
+            if len(body) > CHUNK:
+                body = LargeBody(self, extent, content)
+        elif whole:
+            body = LargeBody(self, extent, content)
+        notes: tuple[str, ...] = ()
+        if date is None:
+            date, notes = self._other_date(raw[content.start : extent.head_stop or HEAD], extent.line)
+        hidden = ""
+        base = content.marks.base
+        if base is not None and base.pseudo and (extent.start == self._first or PSEUDO in raw[:4096]):
+            hidden = "pseudo"
+        elif content.marks.expunged and not self.options.expunged:
+            hidden = "expunged"
+        return Parsed(extent, content, date, sender, body, hidden, notes)
+
+    @property
+    def _first(self) -> int:
+        return self.opening.start if self.opening is not None else 0
+
+    def style(self, content: Content, extent: Extent) -> str:
+        """Return how the record's From lines are quoted."""
+        if content.own:
+            return style_of(content, NONE)
+        dialect = self.dialect
+        if extent.counted or not dialect.counted or self.options.dialect is not None:
+            return dialect.quoting
+        # Delivered into a counted file by a program that does not count: those quote.
+        return ALL
+
+    def _other_date(self, header: bytes, line: FromLine) -> tuple[int, tuple[str, ...]]:
+        """Return a date for a record whose From_ line has none that can be read, and a note of where it is from."""
+        why = "the From_ line has no date" if line.kind == Kind.BARE else "the date of the From_ line cannot be read"
+        for name in (b"Received", b"Date"):
+            value = first(header, name)
+            date = header_date(value, self.zone) if value is not None else None
+            if date is not None:
+                return date, (f"{why}; date taken from {name.decode()}:",)
+        return self.mtime, (f"{why}; date taken from the file's mtime",)
+
+    def base(self) -> Base | None:
+        """Return the folder's counters, which the first record carries."""
+        if self.opening is None:
+            return None
+        raw = self.source.read(self.opening.start, HEAD)
+        newline = self.neutral.newline
+        end = raw.find(newline) + 1 if raw[:5] == b"From " else 0
+        return read_head(raw, end, newline).marks.base
+
+    def reread(self, start: int, length: int) -> Extent:
+        """Return the record at a known place.
+
+        Raises:
+            MessageChanged: there is none.
+        """
+        for extent in self.extents(start, start + length):
+            if extent.stop == start + length and (extent.line_stop or self.neutral.mmdf):
+                return extent
+            break
+        raise MessageChanged(f"{fs.shown(self.source.path)}: the file changed while it was read; list the folder again")
+
+
+class LargeBody:
+    """A large message: the record's bytes less its holes, read when needed. See mailstore.model.info.Blob."""
+
+    def __init__(self, reading: Reading, extent: Extent, content: Content) -> None:
+        self._source = reading.source
+        self._reading = reading
+        self._extent = extent
+        self._content = content
+        self._probe = self._source.read(extent.start, 64)
+        self._pieces: tuple[array[int], array[int]] | None = None  # message offsets, file offsets
+        self._size = -1
+        self._own: Source | None = None
+
+    def detach(self, source: Source) -> None:
+        """Read from a source of one's own from now on, closed with the blob."""
+        self._own = self._source = source
+
+    def _load(self) -> tuple[array[int], array[int]]:
+        """Find the holes: one pass over the record, once."""
+        if self._pieces is not None:
+            return self._pieces
+        extent, content = self._extent, self._content
+        base, dialect = extent.start, self._reading.neutral
+        stop = base + extent.counted if extent.counted else self._stop(dialect)
+        targets, places = array("q"), array("q")
+        at, size = base + content.start, 0
+        for hole_start, hole_stop in self._holes(dialect, base, stop):
+            if hole_start > at:
+                targets.append(size)
+                places.append(at)
+                size += hole_start - at
+            at = max(at, hole_stop)
+        if stop > at:
+            targets.append(size)
+            places.append(at)
+            size += stop - at
+        sentinel = content.sentinel
+        if 0 <= sentinel.size < size <= sentinel.size + 2:
+            size = sentinel.size
+        self._size = size
+        self._pieces = targets, places
+        return self._pieces
+
+    def _stop(self, dialect: Dialect) -> int:
+        """Return the file offset where the message ends."""
+        extent = self._extent
+        tail = self._source.read(extent.stop - 3, 3)
+        line_end = self._source.read(extent.start + extent.line_stop - 2, 2) if extent.line_stop > 1 else b""
+        raw = b"." * 5 + tail
+        cut = content_stop(b"..." + line_end + raw, 5, dialect)
+        return extent.stop - (5 + len(raw) - cut)
+
+    def _holes(self, dialect: Dialect, base: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Yield what is no part of the message, as file offsets, ascending."""
+        content = self._content
+        known = [(base + field.start, base + field.stop) for field in content.fields]
+        if content.sentinel.kept:
+            head = self._source.read(base + content.start, 3 * HEAD + 64 * content.sentinel.kept)
+            offset = base + content.start
+            known += [
+                (offset + at, offset + at + len(metadata.KEPT))
+                for at in metadata.kept_lines(head, content.sentinel.kept)
+            ]
+        style = self._reading.style(content, self._extent) if self._extent.quoted else NONE
+        quoted: Iterator[int] = iter(())
+        if dialect.mmdf:
+            if content.sentinel.rd:
+                quoted = self._walk(base + content.start, stop, quoting.marked_lines, dialect.newline)
+        elif style != NONE:
+            quoted = self._walk(
+                base + content.start,
+                stop,
+                lambda data: quoting.quoted_lines(data, style, dialect.newline),
+                dialect.newline,
+            )
+        at = 0
+        known.sort()
+        for offset in quoted:
+            while at < len(known) and known[at][0] <= offset:
+                yield known[at]
+                at += 1
+            yield offset, offset + 1
+        yield from known[at:]
+
+    def _walk(self, start: int, stop: int, find: Callable[[bytes], Iterator[int]], newline: bytes) -> Iterator[int]:
+        """Yield the file offsets of what ``find`` finds in windows that begin at lines."""
+        data, base, done, at_line = b"", start, start, True
+        while done < stop or data:
+            more = self._source.read_exactly(done, min(WINDOW, stop - done)) if done < stop else b""
+            data += more
+            done += len(more)
+            cut = data.rfind(newline, 0, len(data)) + 1 if done < stop else len(data)
+            if done < stop and cut == 0 and len(data) < 16 * WINDOW:
+                continue
+            cut = cut or len(data)
+            for at in find(data[:cut]):
+                if at or at_line:
+                    yield base + at
+            at_line = data[cut - 1 : cut] == newline
+            base += cut
+            data = data[cut:]
+
+    @property
+    def size(self) -> int:
+        """Length in bytes; finding it reads the record once where lines are quoted."""
+        self._load()
+        return self._size
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return up to ``size`` bytes from ``offset``; fewer only at the end."""
+        targets, places = self._load()
+        size = min(size, self._size - offset)
+        if size <= 0:
+            return b""
+        if self._source.read(self._extent.start, 64)[:32] != self._probe[:32]:
+            raise MessageChanged(f"{fs.shown(self._source.path)}: a message moved while it was read; list it again")
+        pieces = []
+        at = bisect_right(targets, offset) - 1
+        while size > 0:
+            within = offset - targets[at]
+            room = (targets[at + 1] if at + 1 < len(targets) else self._size) - targets[at] - within
+            piece = self._source.read_exactly(places[at] + within, min(size, room))
+            pieces.append(piece)
+            offset += len(piece)
+            size -= len(piece)
+            at += 1
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        """Release the source where it is the blob's own; may be called twice."""
+        if self._own is not None:
+            self._own.close()

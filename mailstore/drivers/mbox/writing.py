@@ -1,0 +1,449 @@
+r"""Changes to one mbox file, under its locks.
+
+The problem. A reader may look at any moment, the process may die after any system call, other programs hold a
+descriptor of the file and wait for a lock; and 10 GB must not be copied because one flag changed.
+
+The solution.
+
+- *Append*: the folder's last UID is raised first (ten digits in place; harmless where no message follows), then the
+  records are written at the end by one call, then the file is synced. What could not be written wholly is cut off
+  again. A file that lacks its last line end or empty line gets them first.
+- *Flags* are changed in place where the record's own lines have room (ours are padded).
+- Everything else *rewrites*: a new file beside it, complete and synced, takes the name by one rename; where the
+  directory cannot be written, or the file has other names or an owner we cannot give, the new contents are kept in a
+  journal first and then copied over the old (``mailstore.drivers.mbox.journal``).
+
+On the way a rewrite gives every message its UID (X-UID, X-IMAPbase), as Dovecot does on its first visit.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Literal, NamedTuple
+
+from mailstore.drivers.mbox import journal, render
+from mailstore.drivers.mbox.staging import StagedMessage
+from mailstore.drivers.mbox.sync import Folder, place
+from mailstore.drivers.sidecar import Entry
+from mailstore.errors import CorruptStore
+from mailstore.formats.mbox import metadata
+from mailstore.formats.mbox.dialect import DEFAULT, Dialect
+from mailstore.formats.mbox.from_line import write
+from mailstore.formats.mbox.metadata import Base
+from mailstore.formats.mbox.record import HEAD, Message, read_head
+from mailstore.model.info import CHUNK, Meta
+from mailstore.system import clock, fs
+from mailstore.system.locks import MailboxReplaced, mailbox_lock
+
+GATHER = 8 * CHUNK
+"""Bytes of records that are written by one call."""
+
+
+class New(NamedTuple):
+    """A message to be appended."""
+
+    staged: StagedMessage
+    meta: Meta
+    hint: int
+
+
+class Marked(NamedTuple):
+    """What a message's flags and keywords are to be."""
+
+    flags: int
+    keywords: frozenset[str]
+
+
+class Locked:
+    """A folder's file, locked and looked at. Made by ``locked``."""
+
+    def __init__(self, folder: Folder, fd: int) -> None:
+        self.folder = folder
+        self.fd = fd
+        folder.look()
+
+    # --- append
+
+    def append(self, news: Sequence[New]) -> list[Entry]:
+        """Append messages; returns their entries, in order. Durable on return."""
+        folder = self.folder
+        reading = folder.reading
+        assert reading is not None
+        known, stamp, now = folder.index, folder.stamp, clock.now()
+        if not known.entries and self._holds_counters_only():
+            return self._append_first(news, now)
+        empty = reading.opening is None
+        numbered = empty or bool(stamp.numbered)
+        uidvalidity = known.number()
+        uid = known.uidnext
+        messages, last = [], uid - 1
+        for new in news:
+            last = max(new.hint, last + 1)
+            messages.append(_message(new, last if numbered else 0, now))
+        if numbered and messages:
+            words = {word for new in news for word in new.meta.keywords}
+            if empty:
+                base = Base(uidvalidity, last, _words((), words))
+                messages[0] = messages[0]._replace(base=base)
+            elif not self._raise_base(last, words):
+                self.rewrite({}, uidlast=last, words=words)
+                return self.append([new._replace(hint=m.uid) for new, m in zip(news, messages, strict=True)])
+        self._write_end(news, messages, self._dialect())
+        return self._appended(now, len(news))
+
+    def _holds_counters_only(self) -> bool:
+        """Tell whether the file's only record is c-client's pseudo message."""
+        reading = self.folder.reading
+        if reading is None or reading.opening is None or self.folder.stamp.last != reading.opening.start:
+            return False
+        base = reading.base()
+        return base is not None and base.pseudo
+
+    def _appended(self, now: int, count: int) -> list[Entry]:
+        known = self.folder.look(saved=now)
+        return list(known.entries.values())[-count:] if count else []
+
+    def _append_first(self, news: Sequence[New], now: int) -> list[Entry]:
+        """Append to a file that holds nothing but the folder's counters: the first message takes those over."""
+        known = self.folder.index
+        uid, messages = known.uidnext - 1, []
+        for new in news:
+            uid = max(new.hint, uid + 1)
+            messages.append(_message(new, uid, now))
+        words = {word for new in news for word in new.meta.keywords}
+        messages[0] = messages[0]._replace(base=Base(known.number(), uid, _words((), words)))
+        dialect = self._dialect()
+
+        def pieces() -> Iterator[bytes]:
+            for new, message in zip(news, messages, strict=True):
+                yield from render.record(new.staged.body, message, dialect)
+
+        self._replace(pieces())
+        return self._appended(now, len(news))
+
+    def _write_end(self, news: Sequence[New], messages: Sequence[Message], dialect: Dialect) -> None:
+        reading = self.folder.reading
+        assert reading is not None
+        size = reading.source.size
+        guard = self._missing_end(dialect) if size and not dialect.mmdf else b""
+        gathered, pending, at = [guard], len(guard), size
+        try:
+            for new, message in zip(news, messages, strict=True):
+                for piece in render.record(new.staged.body, message, dialect):
+                    gathered.append(piece)
+                    pending += len(piece)
+                    if pending >= GATHER:
+                        if at == size:
+                            journal.begin_append(self.folder.path, self.fd, size)
+                        fs.pwrite_all(self.fd, b"".join(gathered), at)
+                        at += pending
+                        gathered, pending = [], 0
+            fs.pwrite_all(self.fd, b"".join(gathered), at)
+            fs.sync_file(self.fd)
+        except Exception:
+            with suppress(OSError):
+                fs.truncate(self.fd, size)
+            with suppress(OSError):
+                journal.end_append(self.folder.path)
+            raise
+        if at != size:
+            journal.end_append(self.folder.path)
+
+    def _missing_end(self, dialect: Dialect) -> bytes:
+        """Return what the last record lacks so that a From_ line may follow."""
+        reading = self.folder.reading
+        assert reading is not None
+        newline, tail = dialect.newline, reading.source.read(max(reading.size - 3, 0), 3)
+        if tail[-1:] != newline:
+            return dialect.eol * 2
+        return b"" if tail[-2:] == newline * 2 or tail == b"\n\r\n" else dialect.eol
+
+    # --- the folder's counters
+
+    def _raise_base(self, uidlast: int, words: set[str]) -> bool:
+        """Write the last UID and the keywords into X-IMAPbase, in place; False where there is no room."""
+        reading = self.folder.reading
+        assert reading is not None
+        base = reading.base()
+        if base is None or reading.opening is None:
+            return False
+        wanted = base._replace(uidlast=max(base.uidlast, uidlast), keywords=_words(base.keywords, words))
+        if wanted == base:
+            return True
+        raw = reading.source.read(reading.opening.start, HEAD)
+        end = raw.find(reading.opening.eol[-1:]) + 1
+        where = metadata.find_base(raw, end)
+        if where is None:
+            return False
+        start, stop = where
+        line = metadata.fit_base(wanted, raw[start:stop], reading.opening.eol)
+        if line is None:
+            return False
+        fs.pwrite_all(self.fd, line, reading.opening.start + start)
+        return True
+
+    def set_state(
+        self, uidvalidity: int, uidnext: int, highest_modseq: int
+    ) -> tuple[Literal["done", "unchanged"], tuple[int, ...], tuple[int, ...], int, int]:
+        """Adopt a numbering (SetState); returns the first fields of an Outcome. Durable on return."""
+        folder = self.folder
+        known, reading = folder.index, folder.reading
+        assert reading is not None
+        if not known.adopt(uidvalidity, uidnext, highest_modseq):
+            return "unchanged", (), (), known.uidvalidity, 0
+        folder.store(known)
+        if reading.opening is None or self._holds_counters_only():
+            self._replace(iter((pseudo(Base(uidvalidity, known.uidnext - 1), self._dialect()),)))
+        elif folder.stamp.numbered:
+            if not self._raise_base(uidnext - 1, set()):
+                self.rewrite({}, uidlast=uidnext - 1)
+            fs.sync_file(self.fd)
+        known = folder.look()
+        return "done", (), (), known.uidvalidity, known.highest_modseq
+
+    # --- flags
+
+    def mark(self, marks: Mapping[str, Marked]) -> None:
+        """Set flags and keywords of messages, by key. Durable on return."""
+        folder = self.folder
+        edits: list[tuple[int, bytes]] = []
+        words = {word for marked in marks.values() for word in marked.keywords}
+        based = folder.stamp.uidvalidity != 0
+        room = not (words and based) or self._raise_base(0, words)
+        if room:
+            for key, marked in marks.items():
+                edit = self._edit(folder.index.entries[key], marked)
+                if edit is None:
+                    room = False
+                    break
+                edits.append(edit)
+        if not room:
+            self.rewrite(dict(marks), words=words)
+        else:
+            for offset, data in edits:
+                fs.pwrite_all(self.fd, data, offset)
+            fs.sync_file(self.fd)
+        folder.look()
+
+    def _edit(self, entry: Entry, marked: Marked) -> tuple[int, bytes] | None:
+        """Return what to write where for a message's flags, or None where the record has no room."""
+        reading = self.folder.reading
+        assert reading is not None
+        assert reading.opening is not None
+        start, length = place(entry)
+        newline = reading.opening.eol[-1:]
+        raw = reading.source.read(start, min(length, HEAD))
+        end = raw.find(newline) + 1 if raw[:5] == b"From " else 0
+        where = metadata.find_marks(raw, end, read_head(raw, end, newline).fields)
+        if where is None:
+            return None
+        at, stop = where
+        data = metadata.fit_marks(marked.flags, marked.keywords, raw[at:stop], reading.opening.eol)
+        return None if data is None else (start + at, data)
+
+    # --- rewriting
+
+    def expunge(self, keys: set[str]) -> None:
+        """Remove messages. Durable on return."""
+        self.rewrite({}, gone=keys)
+        self.folder.look()
+
+    def rewrite(
+        self,
+        marks: Mapping[str, Marked],
+        *,
+        gone: set[str] | None = None,
+        uidlast: int = 0,
+        words: set[str] | None = None,
+    ) -> None:
+        """Write the file anew with other flags, without messages, with every UID recorded."""
+        folder = self.folder
+        self._replace(self._rewritten(marks, gone or set(), uidlast, words or set()))
+        folder.look()
+
+    def _rewritten(self, marks: Mapping[str, Marked], gone: set[str], uidlast: int, words: set[str]) -> Iterator[bytes]:
+        folder = self.folder
+        reading, known = folder.reading, folder.index
+        assert reading is not None
+        dialect = self._dialect()
+        by_place = {place(entry)[0]: entry for entry in known.entries.values()}
+        used = words | {word for entry in known.entries.values() for word in entry.keywords}
+        old = reading.base()
+        base: Base | None = Base(
+            known.number(), max(uidlast, known.uidnext - 1), _words(old.keywords if old is not None else (), used)
+        )
+        records: list[tuple[int, int, int, Entry | None]] = []
+        for extent in reading.extents():
+            entry = by_place.get(extent.start)
+            if entry is None:
+                parsed = reading.parse(extent, whole=False)
+                if parsed.hidden == "pseudo":
+                    continue
+                if not parsed.hidden:
+                    raise CorruptStore(f"{fs.shown(folder.path)}: the file changed under our lock", path=folder.path)
+                records.append((metadata.UID_MAX, extent.start, extent.stop, None))
+            elif entry.key not in gone:
+                records.append((entry.uid, extent.start, extent.stop, entry))
+        records.sort(key=lambda record: record[:2])
+        for uid, start, stop, entry in records:
+            if entry is None or (base is None and entry.recorded and entry.key not in marks and folder.stamp.numbered):
+                at = start
+                while at < stop:
+                    piece = reading.source.read_exactly(at, min(CHUNK, stop - at))
+                    at += len(piece)
+                    yield piece
+                if stop == reading.size and not dialect.mmdf:
+                    yield self._missing_end(dialect)
+                continue
+            yield from self._again(entry, uid, marks.get(entry.key), base, dialect)
+            base = None
+        if base is not None:
+            yield pseudo(base, dialect)
+
+    def _again(
+        self, entry: Entry, uid: int, marked: Marked | None, base: Base | None, dialect: Dialect
+    ) -> Iterator[bytes]:
+        reading = self.folder.reading
+        assert reading is not None
+        parsed = reading.parse(reading.reread(*place(entry)))
+        body, content = parsed.body, parsed.content
+        assert body is not None
+        message = Message(
+            parsed.date,
+            parsed.sender,
+            content.marks.flags if marked is None else marked.flags,
+            content.marks.keywords if marked is None else marked.keywords,
+            uid,
+            content.sentinel.saved,
+            content.sentinel.uidl,
+            content.sentinel.key,
+            base,
+        )
+        return render.record(body, message, dialect)
+
+    def _dialect(self) -> Dialect:
+        """Return the dialect to write in: the file's own."""
+        reading = self.folder.reading
+        if reading is None or reading.opening is None:
+            return self.folder.options.dialect or DEFAULT
+        return reading.dialect
+
+    def _replace(self, pieces: Iterator[bytes]) -> None:
+        """Give the file new contents, all or nothing, durable on return; ``pieces`` may read the old ones."""
+        path = self.folder.path
+        if self.folder.reading is not None and not journal.may_rename(path, self.fd):
+            journal.copy_over(path, self.fd, pieces)
+            return
+        fd, temporary = fs.temporary_beside(path)
+        try:
+            try:
+                fs.copy_body(fd, gathered(pieces))
+                fs.imitate(fd, os.fstat(self.fd))
+                fs.sync_file(fd)
+            finally:
+                fs.close(fd)
+            fs.rename(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                fs.unlink(temporary, missing_ok=True)
+            raise
+        fs.sync_directory(os.path.dirname(path))
+        self.fd_replaced()
+
+    def fd_replaced(self) -> None:
+        """Go on with the file that has the name now; the dotlock covers it, the kernel lock is taken as well."""
+        new = fs.open_update(self.folder.path, nofollow=False)
+        os.dup2(new, self.fd, inheritable=False)
+        os.close(new)
+
+
+def gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Join small pieces, so that fewer calls write them."""
+    pending: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        pending.append(piece)
+        size += len(piece)
+        if size >= CHUNK:
+            yield b"".join(pending)
+            pending, size = [], 0
+    if pending:
+        yield b"".join(pending)
+
+
+def pseudo(base: Base, dialect: Dialect) -> bytes:
+    """Return c-client's message that holds the counters of an empty folder."""
+    eol = dialect.eol
+    lines = (
+        write("", clock.now()),
+        b"From: Mail System Internal Data <MAILER-DAEMON@localhost>",
+        b"Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA",
+        b"X-IMAP: %d %010d%s" % (base.uidvalidity, base.uidlast, b"".join(b" " + w.encode() for w in base.keywords)),
+        b"Status: RO",
+        b"",
+        b"This text is part of the internal format of your mail folder, and is not",
+        b"a real message.  It is created automatically by the mail system software.",
+        b"If deleted, important folder data will be lost, and it will be re-created",
+        b"with the data reset to initial values.",
+        b"",
+    )
+    text = eol.join(lines)
+    return b"\x01\x01\x01\x01" + eol + text + b"\x01\x01\x01\x01" + eol if dialect.mmdf else text + eol
+
+
+def _message(new: New, uid: int, now: int) -> Message:
+    meta = new.meta
+    return Message(
+        now if meta.internal_date is None else meta.internal_date,
+        meta.sender,
+        meta.flags,
+        meta.keywords,
+        uid,
+        meta.saved_date,
+        meta.uidl,
+        new.staged.key,
+    )
+
+
+def _words(have: Sequence[str], more: set[str]) -> tuple[str, ...]:
+    known = {word.lower() for word in have}
+    return (*have, *sorted(word for word in more if word.lower() not in known))
+
+
+@contextmanager
+def locked(folder: Folder, timeout: float, *, dotlock: bool) -> Iterator[Locked]:
+    """Hold the locks of a folder's file for the block; an absent file is made, empty.
+
+    Raises:
+        StoreBusy: another program held a lock for ``timeout`` seconds.
+        ReadOnlyStore: the file cannot be written.
+    """
+    path = folder.path
+    while True:
+        with fs.errors(path):
+            fd = _open(path)
+        try:
+            with mailbox_lock(path, fd, exclusive=True, timeout=timeout, dotlock=dotlock and _may_lock(path)):
+                with fs.errors(path):
+                    yield Locked(folder, fd)
+                return
+        except MailboxReplaced:
+            continue
+        finally:
+            os.close(fd)
+
+
+def _open(path: str) -> int:
+    while True:
+        try:
+            return fs.open_update(path, nofollow=False)
+        except FileNotFoundError:
+            with suppress(FileExistsError):
+                os.close(fs.create(path))
+                fs.sync_directory(os.path.dirname(path))
+
+
+def _may_lock(path: str) -> bool:
+    return os.access(os.path.dirname(path), os.W_OK | os.X_OK)
