@@ -121,6 +121,7 @@ def test_schema_of_convert(mstore, filled, tmp_path):
     hold("convert", mstore(*arguments), 1)
     hold("convert", mstore(*arguments), 1)
     hold("convert dry-run", mstore(*arguments, "-n"), 1)
+    (tmp_path / "mail.mbox").touch()  # a file holds INBOX alone
     lossy = ("convert", filled, f"mbox:{tmp_path}/mail.mbox", "--json")
     plan = mstore(*lossy, "-n")
     hold("convert dry-run", plan, 1)

@@ -163,6 +163,25 @@ def test_bare_paths(mstore, tmp_path, monkeypatch):
         assert mstore("info", path.rstrip("/"), "--json").object["format"] == kind
 
 
+def test_an_mbox_is_a_file_unless_folders_are_to_go_there(mstore, memory, tmp_path):
+    one = ("--folder", "INBOX")
+    for name, arguments, is_file in (
+        ("a", ("convert", memory, f"mbox:{tmp_path}/a", *one), True),
+        ("b", ("convert", memory, f"mbox:{tmp_path}/b"), False),
+        ("c", ("copy", memory, f"mbox:{tmp_path}/c", "1-", "--create"), True),
+        ("d", ("copy", memory, f"mbox:{tmp_path}/d", "Archive/2024:1", "--create"), False),
+        ("e", ("copy", memory, f"mbox:{tmp_path}/e", "1-", "-t", "Other", "--create"), False),
+        ("f", ("folder", "create", f"mbox:{tmp_path}/f"), True),
+        ("g", ("folder", "create", f"mbox:{tmp_path}/g", "Sent"), False),
+    ):
+        assert mstore(*arguments).exit_code == 0, arguments
+        assert (tmp_path / name).is_file() is is_file, arguments
+    for name, folder, is_file in (("h", "INBOX", True), ("i", "Sent", False)):
+        ran = mstore("add", f"mbox:{tmp_path}/{name}", "--create", "-f", folder, stdin=b"Subject: x\n\nx\n")
+        assert ran.lines == [f"{folder}:1"]
+        assert (tmp_path / name).is_file() is is_file
+
+
 def test_a_store_that_is_locked_is_tried_again_later(mstore, tmp_path):
     location = plain_mbox(tmp_path / "mail", 1)
     script = "import fcntl,sys; f=open(sys.argv[1],'rb+'); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); input()"
