@@ -149,6 +149,8 @@ class MboxDriver:
 
     def _make_parents(self, path: FolderPath) -> None:
         """Make the directories that a folder's file lies in."""
+        if self._layout.kind == "file":
+            return
         fs.make_directories(self._layout.root)
         for depth in range(1, len(path)):
             above = FolderPath(path[:depth])
