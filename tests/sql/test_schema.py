@@ -69,7 +69,7 @@ def test_rendering() -> None:
         text="TEXT",
         name="VARCHAR(700)",
         blob="MEDIUMBLOB",
-        token="VARBINARY(32)",
+        digest="VARBINARY(32)",
         clustered="",
         heap=" ENGINE=InnoDB",
         lock=" FOR UPDATE",

@@ -1,7 +1,7 @@
 """Names, keywords and other text in the form that the database holds."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailstore import CorruptStore, FolderPath
@@ -88,7 +88,10 @@ def test_foreign_escapes_stay() -> None:
         (b"Subject: =?utf-8?Q?h=C3=A9?= =?iso-8859-1?B?6Q==?= x\n\n", ("", "héé x")),
         (b"From: =?utf-8?q?J=C3=BCrgen?= <j@example.org>\n\n", ("Jürgen <j@example.org>", "")),
         (b"Subject: =?no-such?Q?abc?= d\n\n", ("", "abc d")),
-        (b"Subject: =?utf-8?B?abcde?=\n\n", ("", "=?utf-8?B?abcde?=")),
+        (b"Subject: =?utf-8?B?abcde?=\n\n", ("", "abcde")),
+        (b"Subject: =?utf-8?B?w6k=?=\n =?utf-8?B?w6k?= =?us-ascii?q?a_b?=c=?utf-8?q?=c3=A9?=\n\n", ("", "ééa bcé")),
+        (b"Subject: =?UTF-8?B?w?= =?UTF-8?B?6k=?= =?UTF-8*en?q?=C3?= =?UTF-8?q?=A9?=\n\n", ("", "w\ufffdé")),
+        (b"Subject: =?utf-8?q?=?= =?a?b?c?= ?=\n\n", ("", "c ?=")),
         (b"Subject: gr\xc3\xbcn\nFrom: gr\xfcn\n\n", ("grün", "grün")),
         (b"Subject: a\0b\x1b[31m\n\n", ("", "a b [31m")),
         (b"Subject: last line", ("", "last line")),
@@ -106,8 +109,11 @@ def test_headline(message: bytes, expected: tuple[str, str]) -> None:
 
 
 @given(st.binary(max_size=300))
+@example(b"raw_unicode_escape?q?\\ud800?=")
+@example(b"idna?q?xn--" + b"a" * 9000 + b"?=")
 def test_headline_takes_anything(message: bytes) -> None:
     for text in headline(b"Subject: =?" + message):
         text.encode()
         assert "\0" not in text
         assert "\n" not in text
+        assert len(text) <= 500

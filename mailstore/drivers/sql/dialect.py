@@ -20,7 +20,7 @@ class Dialect:
         text: type of Unicode text.
         name: type of Unicode text that can be a key, and compares by code point.
         blob: type of up to 1 MB of bytes.
-        token: type of up to 32 bytes that can be a key.
+        digest: type of up to 32 bytes that can be a key.
         clustered: what follows a table of short rows that is to be stored in the order of its primary key.
         heap: what follows a table of long rows.
         lock: what makes a SELECT lock its row until the transaction ends.
@@ -31,7 +31,7 @@ class Dialect:
     text: str
     name: str
     blob: str
-    token: str
+    digest: str
     clustered: str
     heap: str
     lock: str
@@ -47,7 +47,7 @@ SQLITE = Dialect(
     text="TEXT",
     name="TEXT",
     blob="BLOB",
-    token="BLOB",
+    digest="BLOB",
     clustered=" WITHOUT ROWID, STRICT",
     heap=" STRICT",
     lock="",
@@ -57,6 +57,6 @@ SQLITE = Dialect(
 
 @lru_cache(maxsize=256)
 def _render(dialect: Dialect, text: str, width: int) -> str:
-    for name in ("integer", "text", "name", "blob", "token", "clustered", "heap", "lock"):
+    for name in ("integer", "text", "name", "blob", "digest", "clustered", "heap", "lock"):
         text = text.replace(f"[{name}]", getattr(dialect, name))
     return text.replace("[many]", ", ".join("?" * width)).replace("?", dialect.placeholder)

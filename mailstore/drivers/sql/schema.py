@@ -48,7 +48,7 @@ _VERSION_1 = (
     """CREATE TABLE body (
         account [integer] NOT NULL REFERENCES account (account),
         body [integer] NOT NULL,
-        digest [token],
+        digest [digest],
         size [integer] NOT NULL,
         crlf_size [integer] NOT NULL,
         sent_by [text] NOT NULL,
@@ -77,7 +77,7 @@ _VERSION_1 = (
         uidl [text],
         size [integer] NOT NULL,
         body [integer] NOT NULL,
-        delivery [token],
+        delivery [digest],
         PRIMARY KEY (account, folder, uid),
         UNIQUE (account, delivery),
         FOREIGN KEY (account, folder) REFERENCES folder (account, folder),

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from mailstore.errors import CorruptStore, InvalidFolderName
 from mailstore.formats.headers import header_end
+from mailstore.formats.words import decode_words
 from mailstore.model.flags import NO_KEYWORDS
 from mailstore.model.names import FolderPath
 
@@ -24,6 +25,8 @@ _LONGEST = 500
 """Characters kept of a From or Subject."""
 _HEADER_LIMIT = 64 << 10
 """Bytes searched for From and Subject."""
+_FIELD_LIMIT = 4 << 10
+"""Bytes of a field that are looked at."""
 _CONTROLS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
@@ -107,7 +110,7 @@ def _field(start: bytes, name: bytes, end: int) -> str:
     stop = start.find(b"\n", at, end)
     while stop >= 0 and start[stop + 1 : stop + 2] in (b" ", b"\t"):
         stop = start.find(b"\n", stop + 1, end)
-    return _legible(start[at : stop if stop >= 0 else end])
+    return _legible(start[at : min(stop if stop >= 0 else end, at + _FIELD_LIMIT)])
 
 
 def _legible(raw: bytes) -> str:
@@ -117,24 +120,5 @@ def _legible(raw: bytes) -> str:
         text = raw.decode("latin-1")
     text = text.strip()
     if "=?" in text:
-        text = _decode_words(text)
+        text = decode_words(text)
     return (text if text.isprintable() else _CONTROLS.sub(" ", text).strip())[:_LONGEST]
-
-
-def _decode_words(text: str) -> str:
-    """Decode RFC 2047 encoded words; what cannot be decoded stays as it is."""
-    from email.errors import HeaderParseError
-    from email.header import decode_header
-
-    try:
-        parts = decode_header(_CONTROLS.sub(" ", text))
-    except (HeaderParseError, ValueError):
-        return text
-    return "".join(part if isinstance(part, str) else _decode_part(part, charset) for part, charset in parts)
-
-
-def _decode_part(part: bytes, charset: str | None) -> str:
-    try:
-        return part.decode(charset or "utf-8", "replace")
-    except (LookupError, ValueError):
-        return part.decode("latin-1")

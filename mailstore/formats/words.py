@@ -1,0 +1,45 @@
+"""Encoded words (RFC 2047) for people to read: forgiving, and never an error."""
+
+from __future__ import annotations
+
+import binascii
+import re
+
+_ENCODED_WORD = re.compile(r"=\?([\w.:-]+)(?:\*[\w-]*)?\?([bBqQ])\?([^?]*)\?=", re.ASCII)
+_BETWEEN_WORDS = re.compile(r"(?<=\?=)\s+(?==\?)")
+
+
+def decode_words(text: str) -> str:
+    """Return ``text`` with its encoded words decoded; white space between two of them goes.
+
+    An unknown charset is taken for Latin-1; of a broken encoding stays what can be read.
+    """
+    text = _BETWEEN_WORDS.sub("", text)
+    pieces: list[str] = []
+    word, charset, at = b"", "", 0
+    for match in _ENCODED_WORD.finditer(text):
+        if match.start() > at or match[1] != charset:
+            pieces += [_decode_bytes(word, charset), text[at : match.start()]]
+            word, charset = b"", match[1]
+        # halves of a character may stand in words of their own: bytes are gathered before they are decoded
+        word += _word_bytes(match[2], match[3])
+        at = match.end()
+    return "".join([*pieces, _decode_bytes(word, charset), text[at:]])
+
+
+def _word_bytes(encoding: str, content: str) -> bytes:
+    raw = content.encode("utf-8", "replace")
+    if encoding in "qQ":
+        return binascii.a2b_qp(raw, header=True)
+    raw = raw.rstrip(b"=")
+    try:
+        return binascii.a2b_base64(raw + b"=" * (-len(raw) % 4))
+    except binascii.Error:
+        return raw
+
+
+def _decode_bytes(word: bytes, charset: str) -> str:
+    try:
+        return word.decode(charset or "ascii", "replace")
+    except (LookupError, ValueError):
+        return word.decode("latin-1")
