@@ -7,8 +7,21 @@ import apsw
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.privilege import remount, small_disk
 
-from mailstore import INBOX, Append, Arrival, Blob, MessageChanged, Meta, NoSuchMessage, Store, UsageError, open_store
+from mailstore import (
+    INBOX,
+    Append,
+    Arrival,
+    Blob,
+    MessageChanged,
+    Meta,
+    NoSuchMessage,
+    StorageFull,
+    Store,
+    UsageError,
+    open_store,
+)
 from mailstore.model.info import BODY, CHUNK, CRLF_SIZE, DIGEST
 from mailstore.system import clock
 
@@ -193,3 +206,31 @@ def test_known_keys_leave_no_body(path: Path, store: Store) -> None:
     for _ in range(2):
         store.inbox.append(Pattern(MIB + 1), key=b"k" * 16)
     assert (len(store.inbox), counts(path)) == (1, (1, 2, 0))
+
+
+@pytest.mark.parametrize("size", [MIB // 2, 3 * MIB])
+def test_a_full_disk(tmp_path: Path, size: int) -> None:
+    """What was acknowledged is there, nothing else is, and with room again it goes on."""
+    with small_disk(tmp_path / "disk", "size=8m") as disk:
+        path = disk / "x.db"
+        with open_store(f"sqlite:{path}", create=True) as store:
+            store.inbox.append(b"first")
+            stored = 1
+            refused: StorageFull | None = None
+            while refused is None:
+                assert stored < 20
+                try:
+                    store.inbox.append(bytes([stored]) * size)
+                    stored += 1
+                except StorageFull as error:
+                    refused = error
+            assert "no space left" in str(refused)
+            assert store.usage() == (stored, 5 + (stored - 1) * size)
+            store.inbox.add_flags([1], ["\\Seen"])
+            remount(disk, "size=64m")
+            store.inbox.append(b"last")
+        with open_store(f"sqlite:{path}") as store:
+            assert [row.uid for row in store.inbox.rows()] == list(range(1, stored + 2))
+            assert store.usage() == (stored + 1, 9 + (stored - 1) * size)
+        assert counts(path)[0] == stored + 1
+        assert counts(path)[2] == 0

@@ -77,6 +77,15 @@ def test_a_wal_without_its_shared_memory_counts(interrupted: Path) -> None:
     assert tree(interrupted.parent) == before
 
 
+def test_the_wal_beside_what_a_link_leads_to(interrupted: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.db"
+    link.symlink_to(interrupted)
+    before = tree(tmp_path)
+    with open_store(f"sqlite:{link}", readonly=True) as store:
+        assert contents(store) == [b"in the file", b"in the wal"]
+    assert tree(tmp_path) == before
+
+
 @pytest.mark.parametrize("state", ["path", "interrupted"])
 def test_read_only_directory(state: str, request: pytest.FixtureRequest) -> None:
     path: Path = request.getfixturevalue(state)

@@ -47,6 +47,7 @@ class _SqliteFormat:
             path.encode()
         except UnicodeEncodeError:
             raise LocationError(f"{path!r}: SQLite opens only paths in UTF-8", location=str(location)) from None
+        path = os.path.realpath(path)  # SQLite puts its other files beside what a link leads to
         exists = _look(path, settings)
         from mailstore.drivers.sql.database import Database
         from mailstore.drivers.sql.driver import SqlDriver
