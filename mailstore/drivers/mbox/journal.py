@@ -1,13 +1,16 @@
 """What must survive a crash in the middle of writing an mbox file in place.
 
-The problem. Two things cannot be done by one system call: appending more than a few megabytes, and giving a file new
-contents without giving it another inode. The latter is needed where the directory is not ours (``/var/mail``), where
-the file has a second name or is a symbolic link, or where its owner could not be kept.
+The problem. A write may be cut short by a crash: half a message stands at the end of the file then, and what is
+appended next is glued to it. And new contents cannot be given to a file without giving it another inode, unless they
+are copied over the old; that is needed where the directory is not ours (``/var/mail``), where the file has a second
+name or is a symbolic link, or where its owner could not be kept.
 
-The solution. A file in the state directory, named after the mailbox, says what is under way; it is synced before the
-mailbox is touched, and removed after that is synced. ``recover`` finds it under the mailbox's lock.
+The solution. A hidden file beside the mailbox (in the state directory where that one is closed to us) says what is
+under way; it is synced before the mailbox is touched. ``recover`` reads it under the mailbox's lock.
 
-- *append*: the size before. What lies behind it, up to the size that was being written, is cut off.
+- *append*: where the append begins, what stands before it, how it begins, and its length. What is there is cut off
+  again only if it begins like that and is shorter than it was to be: an append that was completed, or a file that
+  somebody wrote anew since, is left alone. So clearing this needs no sync.
 - *copy*: the new contents, complete. They are copied over the old again, as often as needed; what other programs
   appended meanwhile is kept behind them.
 """
@@ -24,13 +27,26 @@ from contextlib import suppress
 from mailstore.model.info import CHUNK
 from mailstore.system import fs
 
+_APPENDS = f"{fs.TEMPORARY}append."
+_COPIES = f"{fs.TEMPORARY}copy."
+NAMES = (_APPENDS, _COPIES)
+"""How the names of these files begin."""
+_AROUND = 64
+_LINE = 512
+"""Bytes of what is said of an append: one sector, written by one call."""
 
-def _path(mailbox: str) -> str:
+
+def _path(mailbox: str, kind: str) -> str:
+    """Return where the journal of ``mailbox`` is."""
+    directory, name = os.path.split(os.path.abspath(mailbox))
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
+    if os.access(directory, os.W_OK | os.X_OK) and not os.stat(directory).st_mode & stat.S_ISVTX:
+        return os.path.join(directory, kind + digest)
     base = os.environ.get("XDG_STATE_HOME", "")
     if not os.path.isabs(base):
         base = os.path.join(os.path.expanduser("~"), ".local", "state")
-    name = hashlib.sha256(os.fsencode(os.path.realpath(mailbox))).hexdigest()[:32]
-    return os.path.join(base, "mailstore", "mbox", name)
+    whole = hashlib.sha256(os.fsencode(os.path.abspath(mailbox))).hexdigest()[:32]
+    return os.path.join(base, "mailstore", "mbox", kind + whole)
 
 
 def may_rename(path: str, fd: int) -> bool:
@@ -47,11 +63,68 @@ def may_rename(path: str, fd: int) -> bool:
     )
 
 
-def _write(mailbox: str, fd: int, facts: dict[str, object], pieces: Iterator[bytes]) -> None:
-    path = _path(mailbox)
+class Append:
+    """An append that is under way.
+
+    Args:
+        mailbox: path of the mbox file.
+        fd: its open descriptor.
+        offset: where the append begins.
+        start: its first bytes.
+        length: how many bytes it has; -1 where that is not known yet, then ``finish`` must sync.
+    """
+
+    def __init__(self, mailbox: str, fd: int, offset: int, start: bytes, length: int) -> None:
+        self._path = _path(mailbox, _APPENDS)
+        self._length = length
+        self._fd = -1
+        facts = {
+            "inode": os.fstat(fd).st_ino,
+            "offset": offset,
+            "before": os.pread(fd, min(_AROUND, offset), max(offset - _AROUND, 0)).hex(),
+            "start": start[:_AROUND].hex(),
+            "length": length,
+        }
+        try:
+            self._fd = fs.open_update(self._path)
+        except FileNotFoundError:
+            fs.make_directories(os.path.dirname(self._path))
+            os.close(fs.create(self._path))
+            fs.sync_directory(os.path.dirname(self._path))
+            self._fd = fs.open_update(self._path)
+        try:
+            fs.pwrite_all(self._fd, json.dumps(facts).encode().ljust(_LINE), 0)
+            fs.sync_data(self._fd)
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    def finish(self) -> None:
+        """The append is wholly on the disk, or was taken back."""
+        try:
+            fs.pwrite_all(self._fd, b" " * _LINE, 0)
+            if self._length < 0:
+                fs.sync_data(self._fd)
+        finally:
+            os.close(self._fd)
+
+
+def forget(mailbox: str) -> None:
+    """Remove the file that says nothing any more, at the end of a session."""
+    with suppress(OSError):
+        path = _path(mailbox, _APPENDS)
+        with open(path, "rb") as file:
+            said = file.read(_LINE).strip()
+        if not said:
+            fs.unlink(path, missing_ok=True)
+
+
+def copy_over(mailbox: str, fd: int, pieces: Iterator[bytes]) -> None:
+    """Give the open file new contents in place; ``pieces`` may read the old ones until they are exhausted."""
+    path = _path(mailbox, _COPIES)
     status = os.fstat(fd)
     fs.make_directories(os.path.dirname(path))
-    head = json.dumps({"mailbox": os.path.realpath(mailbox), "inode": status.st_ino, **facts}).encode() + b"\n"
+    head = json.dumps({"inode": status.st_ino, "size": status.st_size}).encode() + b"\n"
     out, temporary = fs.temporary_beside(path)
     try:
         try:
@@ -66,70 +139,93 @@ def _write(mailbox: str, fd: int, facts: dict[str, object], pieces: Iterator[byt
             fs.unlink(temporary, missing_ok=True)
         raise
     fs.sync_directory(os.path.dirname(path))
+    _finish_copy(path, fd)
 
 
-def _remove(mailbox: str) -> None:
-    path = _path(mailbox)
-    if os.path.lexists(path):
-        fs.unlink(path, missing_ok=True)
-        fs.sync_directory(os.path.dirname(path))
-
-
-def begin_append(mailbox: str, fd: int, size: int) -> None:
-    """Say that the file of ``size`` bytes is being appended to by several calls."""
-    _write(mailbox, fd, {"kind": "append", "size": size}, iter(()))
-
-
-def end_append(mailbox: str) -> None:
-    """The append is on the disk, or was taken back."""
-    _remove(mailbox)
-
-
-def copy_over(mailbox: str, fd: int, pieces: Iterator[bytes]) -> None:
-    """Give the open file new contents in place; ``pieces`` may read the old ones until they are exhausted."""
-    size = os.fstat(fd).st_size
-    _write(mailbox, fd, {"kind": "copy", "size": size}, pieces)
-    _apply(mailbox, fd)
-
-
-def _apply(mailbox: str, fd: int) -> bool:
-    """Carry out what the journal of ``mailbox`` says; False where there is none for this file."""
+def _finish_copy(path: str, fd: int) -> bool:
+    """Carry out a copy; False where the journal is of another file."""
+    source = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
-        source = os.open(_path(mailbox), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return False
-    try:
-        head = os.pread(source, 65536, 0).partition(b"\n")[0]
+        head = os.pread(source, _LINE, 0).partition(b"\n")[0]
         facts = json.loads(head)
         status = os.fstat(fd)
-        if facts["inode"] != status.st_ino:
-            return False
-        if facts["kind"] == "append":
-            if status.st_size > facts["size"]:
-                fs.truncate(fd, facts["size"])
-        else:
+        mine: bool = facts["inode"] == status.st_ino
+        if mine:
             _copy(source, len(head) + 1, fd, facts["size"])
-        fs.sync_file(fd)
+            fs.sync_file(fd)
     finally:
         os.close(source)
-    _remove(mailbox)
-    return True
+    fs.unlink(path, missing_ok=True)
+    fs.sync_directory(os.path.dirname(path))
+    return mine
 
 
 def _copy(source: int, offset: int, fd: int, old: int) -> None:
+    """Copy the journal's contents over a file that had ``old`` bytes.
+
+    The file first gets the greater of both sizes, so that what others append meanwhile lies behind that.
+    """
+    new = os.fstat(source).st_size - offset
+    size = os.fstat(fd).st_size
+    late = _read(fd, max(old, new), size) if size > max(old, new) else b""
+    if size < max(old, new):
+        fs.truncate(fd, max(old, new))
     at = 0
     while piece := os.pread(source, CHUNK, offset + at):
         fs.pwrite_all(fd, piece, at)
         at += len(piece)
-    if at < old:
-        fs.truncate(fd, at)
+    if late:
+        fs.pwrite_all(fd, late, at)
+    fs.truncate(fd, at + len(late))
+
+
+def _read(fd: int, start: int, stop: int) -> bytes:
+    data = b""
+    while len(data) < stop - start and (more := os.pread(fd, stop - start - len(data), start + len(data))):
+        data += more
+    return data
 
 
 def is_pending(mailbox: str) -> bool:
-    """Tell whether a crash left something to do for ``mailbox``."""
-    return os.path.lexists(_path(mailbox))
+    """Tell whether a crash may have left something to do for ``mailbox``."""
+    if os.path.lexists(_path(mailbox, _COPIES)):
+        return True
+    try:
+        with open(_path(mailbox, _APPENDS), "rb") as file:
+            return bool(file.read(_LINE).strip())
+    except OSError:
+        return False
 
 
-def recover(mailbox: str, fd: int) -> bool:
-    """Finish or undo what a crash left, under the mailbox's lock; True where there was something."""
-    return _apply(mailbox, fd)
+def recover(mailbox: str, fd: int) -> tuple[int, int]:
+    """Finish or undo what a crash left, under the mailbox's lock; returns how much was (finished, undone)."""
+    finished = undone = 0
+    copies, appends = _path(mailbox, _COPIES), _path(mailbox, _APPENDS)
+    if os.path.lexists(copies):
+        with suppress(ValueError, KeyError, OSError):
+            finished += _finish_copy(copies, fd)
+    try:
+        with open(appends, "rb") as file:
+            said = file.read(_LINE).strip()
+    except OSError:
+        return finished, 0
+    if said:
+        with suppress(ValueError, KeyError, TypeError):
+            undone += _cut_off(fd, json.loads(said))
+        fs.unlink(appends, missing_ok=True)
+    return finished, undone
+
+
+def _cut_off(fd: int, facts: dict[str, int | str]) -> bool:
+    """Take an append back that was not completed."""
+    offset, length = int(facts["offset"]), int(facts["length"])
+    before, start = bytes.fromhex(str(facts["before"])), bytes.fromhex(str(facts["start"]))
+    status = os.fstat(fd)
+    if status.st_ino != facts["inode"] or status.st_size <= offset or 0 <= length <= status.st_size - offset:
+        return False
+    there = os.pread(fd, min(len(start), status.st_size - offset), offset)
+    if os.pread(fd, len(before), offset - len(before)) != before or not start.startswith(there):
+        return False
+    fs.truncate(fd, offset)
+    fs.sync_file(fd)
+    return True

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from itertools import groupby
 
 from mailstore.drivers.mbox import journal
@@ -151,19 +151,20 @@ class MboxDriver:
         """Make the directories that a folder's file lies in."""
         if self._layout.kind == "file":
             return
+        file = self._layout.place(path).file
         fs.make_directories(self._layout.root)
-        for depth in range(1, len(path)):
-            above = FolderPath(path[:depth])
-            place = self._layout.place(above)
-            if self._layout.kind == "plain" and os.path.isfile(place.children):
+        directories = [os.path.dirname(file)]
+        while len(directories[-1]) > len(self._layout.root) and not path.is_inbox:
+            directories.append(os.path.dirname(directories[-1]))
+        for component, directory in zip(path, reversed(directories), strict=False):
+            if os.path.isfile(directory):
                 raise InvalidFolderName(
-                    f"folder {above} holds messages; in layout=plain it cannot have folders below it", folder=str(path)
+                    f"{fs.shown(directory)} holds messages; in layout=plain it cannot have folders below it",
+                    folder=str(path),
                 )
-            fs.make_directories(place.children)
-            self._layout.remember(os.path.dirname(place.file), above[-1])
-        place = self._layout.place(path)
-        if not path.is_inbox:
-            self._layout.remember(os.path.dirname(place.file), path[-1])
+            fs.make_directories(directory)
+            if not path.is_inbox:
+                self._layout.remember(directory, component)
 
     def rename(self, old: FolderPath, new: FolderPath) -> None:
         """See Driver.rename."""
@@ -353,23 +354,26 @@ class MboxDriver:
 
     def recover(self) -> Recovery:
         """See Driver.recover."""
-        finished = removed = 0
+        finished = undone = removed = 0
         if not self._writable:
             return Recovery()
         if self._layout.kind != "file":
             finished += Intent.recover(self._layout.root, self._index)
         for path, place in self._scan().folders.items():
             if journal.is_pending(place.file) and os.path.exists(place.file):
-                with self._locked(self._open(path), recover=True):
-                    finished += 1
+                with self._locked(self._maybe(path)) as held:
+                    finished += held.recovered[0]
+                    undone += held.recovered[1]
         for directory in {os.path.dirname(place.file) for place in self._scan().folders.values()}:
             removed += _clean(directory)
-        return Recovery(finished=finished, removed=removed)
+        return Recovery(finished, undone, removed)
 
     def close(self) -> None:
         """See Driver.close."""
         for folder in self._folders.values():
             folder.close()
+            if self._writable:
+                journal.forget(folder.path)
         self._folders.clear()
         self._index.close()
 
@@ -419,13 +423,8 @@ class MboxDriver:
             self._folders[path] = folder = Folder(file, self._name(file), self._index, self._options)
         return folder
 
-    @contextmanager
-    def _locked(self, folder: Folder, *, recover: bool = False) -> Iterator[Locked]:
-        with locked(folder, self._settings.lock_timeout, dotlock=self._dotlock) as held:
-            if recover or journal.is_pending(folder.path):
-                journal.recover(folder.path, held.fd)
-                folder.look()
-            yield held
+    def _locked(self, folder: Folder) -> AbstractContextManager[Locked]:
+        return locked(folder, self._settings.lock_timeout, dotlock=self._dotlock)
 
 
 def _inbox_first(path: FolderPath) -> tuple[bool, FolderPath]:
@@ -444,7 +443,7 @@ def _clean(directory: str) -> int:
         try:
             status = os.lstat(path)
             if max(status.st_mtime, status.st_ctime) < clock.now() - 36 * 3600 and not name.startswith(
-                (".mailstore-name.", ".mailstore-intent", ".mailstore-index")
+                (".mailstore-name.", ".mailstore-intent", ".mailstore-index", *journal.NAMES)
             ):
                 fs.unlink(path)
                 removed += 1

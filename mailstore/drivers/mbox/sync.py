@@ -189,7 +189,7 @@ class Folder:
 
     def _take(self, known: FolderIndex, tail: Stamp | None, saved: int | None) -> None:
         """Scan the whole file, or its tail behind what ``tail`` stamps, and reconcile the index with it."""
-        numbering = _Numbering(tail)
+        numbering = _Numbering(tail, known)
         if tail is not None and self.reading is not None and (base := self.reading.base()) is not None:
             numbering.uidlast = base.uidlast
         found, last = [], 0
@@ -266,14 +266,25 @@ class Folder:
 
 
 class _Numbering:
-    """Honours recorded UIDs as long as they keep the rules."""
+    """Honours recorded UIDs as long as they keep the rules.
 
-    def __init__(self, tail: Stamp | None) -> None:
+    Where another program took the first message out, and X-IMAPbase with it, X-UID still tells which message it is,
+    if the index knows one of that UID and size.
+    """
+
+    def __init__(self, tail: Stamp | None, known: FolderIndex) -> None:
+        self._known = known
         self.first = tail is None
         self.honoured = tail is None or bool(tail.numbered)
         self.uidvalidity = tail.uidvalidity if tail is not None else 0
         self.uidlast = tail.uidlast if tail is not None else 0
         self.previous = self.uidlast if tail is not None else 0
+
+    def key(self, uid: int, size: int) -> str | None:
+        """Return the key of a message whose record says ``uid``, though the file records no UIDVALIDITY."""
+        key = f"{self._known.uidvalidity}.{uid}"
+        entry = self._known.entries.get(key) if uid and not self.uidvalidity else None
+        return key if entry is not None and entry.size == size else None
 
     def take(self, parsed: Parsed) -> int:
         """Return the record's UID if it is honoured, else 0."""
@@ -306,6 +317,9 @@ def _found(
     digest = None
     if uid:
         key = f"{numbering.uidvalidity}.{uid}"
+    elif (before := numbering.key(marks.uid, body_size(body))) is not None and before not in copies:
+        key = before
+        copies[key] = 1
     else:
         digest = hashlib.sha256(body).digest() if isinstance(body, bytes) else digest_of(body)
         name = digest.hex()[:40]

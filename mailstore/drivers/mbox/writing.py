@@ -7,11 +7,12 @@ The solution.
 
 - *Append*: the folder's last UID is raised first (ten digits in place; harmless where no message follows), then the
   records are written at the end by one call, then the file is synced. What could not be written wholly is cut off
-  again. A file that lacks its last line end or empty line gets them first.
+  again, at once or by ``recover`` (``mailstore.drivers.mbox.journal``). A file that lacks its last line end or empty
+  line gets them first.
 - *Flags* are changed in place where the record's own lines have room (ours are padded).
 - Everything else *rewrites*: a new file beside it, complete and synced, takes the name by one rename; where the
   directory cannot be written, or the file has other names or an owner we cannot give, the new contents are kept in a
-  journal first and then copied over the old (``mailstore.drivers.mbox.journal``).
+  journal first and then copied over the old.
 
 On the way a rewrite gives every message its UID (X-UID, X-IMAPbase), as Dovecot does on its first visit.
 """
@@ -62,6 +63,7 @@ class Locked:
     def __init__(self, folder: Folder, fd: int) -> None:
         self.folder = folder
         self.fd = fd
+        self.recovered = journal.recover(folder.path, fd) if journal.is_pending(folder.path) else (0, 0)
         folder.look()
 
     # --- append
@@ -129,27 +131,30 @@ class Locked:
         size = reading.source.size
         guard = self._missing_end(dialect) if size and not dialect.mmdf else b""
         gathered, pending, at = [guard], len(guard), size
+        under_way: journal.Append | None = None
         try:
             for new, message in zip(news, messages, strict=True):
                 for piece in render.record(new.staged.body, message, dialect):
                     gathered.append(piece)
                     pending += len(piece)
                     if pending >= GATHER:
-                        if at == size:
-                            journal.begin_append(self.folder.path, self.fd, size)
-                        fs.pwrite_all(self.fd, b"".join(gathered), at)
+                        data = b"".join(gathered)
+                        under_way = under_way or journal.Append(self.folder.path, self.fd, size, data, -1)
+                        fs.pwrite_all(self.fd, data, at)
                         at += pending
                         gathered, pending = [], 0
-            fs.pwrite_all(self.fd, b"".join(gathered), at)
+            data = b"".join(gathered)
+            under_way = under_way or journal.Append(self.folder.path, self.fd, size, data, len(data))
+            fs.pwrite_all(self.fd, data, at)
             fs.sync_file(self.fd)
         except Exception:
             with suppress(OSError):
                 fs.truncate(self.fd, size)
-            with suppress(OSError):
-                journal.end_append(self.folder.path)
+                fs.sync_file(self.fd)
+                if under_way is not None:
+                    under_way.finish()
             raise
-        if at != size:
-            journal.end_append(self.folder.path)
+        under_way.finish()
 
     def _missing_end(self, dialect: Dialect) -> bytes:
         """Return what the last record lacks so that a From_ line may follow."""
