@@ -182,9 +182,6 @@ class Database:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = EXTRA")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        self._counted = inode(self.path)
-        if self._counted is not None:
-            OPEN[self._counted] += 1
         self._shared = None
         return connection
 
@@ -210,6 +207,9 @@ class Database:
             forks.drop_inherited()
             self._connection = forks.track(self._open_for_reading() if self.readonly else self._open_for_writing())
             self._process = os.getpid()
+            self._counted = inode(self.path) if self._stamp is None else None
+            if self._counted is not None:
+                OPEN[self._counted] += 1
         return self._connection
 
     def _is_cut_off(self) -> bool:

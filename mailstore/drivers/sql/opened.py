@@ -1,4 +1,4 @@
-"""Which databases this process has open for writing.
+"""Which databases this process holds locks on, through SQLite.
 
 Closing any descriptor of a file drops all POSIX locks that the process has on it, SQLite's among them. So before a
 database file is opened by other means than SQLite, it is looked up here.
@@ -23,6 +23,6 @@ def inode(path: str) -> tuple[int, int] | None:
 
 
 def is_open(path: str) -> bool:
-    """Tell whether this process has the database open for writing."""
+    """Tell whether this process has the database open with locks on it."""
     found = inode(path)
     return found is not None and OPEN[found] > 0

@@ -92,7 +92,7 @@ def connect(path: str, *, live: bool) -> tuple[apsw.Connection, Stamp | None]:
 
     Args:
         path: the database, which exists.
-        live: this process itself has it open for writing.
+        live: this process itself has it open, with locks on it.
     """
     if live or not _in_wal_mode(path) or _is_live(path + "-shm"):
         return apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY), None
