@@ -26,7 +26,7 @@ from mailstore.system.calls import Calls as Calls
 TEMPORARY = ".mailstore-"
 """Every temporary file and directory of ours begins so: scans pass over it, ``recover`` removes it after 36 hours."""
 
-_CREATE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_CREATE = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 # A FIFO somebody put in the way must not hang us: O_NONBLOCK changes nothing for regular files.
 _SOURCE = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -133,12 +133,12 @@ def close(fd: int) -> None:
 
 
 def create(path: str, mode: int = 0o600, dir_fd: int | None = None) -> int:
-    """Make a file that was not there and open it for writing; FileExistsError also for a dangling symlink."""
+    """Make a file that was not there, open for reading and writing; FileExistsError also for a dangling symlink."""
     return calls.open(path, _CREATE, mode) if dir_fd is None else calls.open(path, _CREATE, mode, dir_fd=dir_fd)
 
 
 def temporary_beside(path: str, mode: int = 0o600) -> tuple[int, str]:
-    """Make a hidden temporary file in ``path``'s directory; returns (descriptor for writing, its path)."""
+    """Make a hidden temporary file in ``path``'s directory; returns (descriptor, its path)."""
     while True:
         name = os.path.join(os.path.dirname(path), f"{TEMPORARY}{os.getpid()}-{os.urandom(8).hex()}")
         with suppress(FileExistsError):

@@ -23,6 +23,7 @@ from mailstore.model.changes import SetState
 from mailstore.model.info import CHUNK, Arrival
 from mailstore.model.names import FolderPath
 from mailstore.system import clock, fs
+from mailstore.system.locks import replacing
 
 
 class Receipt(NamedTuple):
@@ -196,8 +197,14 @@ class MboxFresh:
             with locked(self._folder(), self._timeout, dotlock=self._dotlock) as held:
                 if os.fstat(held.fd).st_size:
                     raise FolderExists(f"folder {self._path} got messages meanwhile", folder=str(self._path))
-                os.chmod(path, os.fstat(held.fd).st_mode & 0o777)
-                fs.rename(path, self._file)
+                new = fs.open_update(path)
+                try:
+                    fs.imitate(new, os.fstat(held.fd))
+                    fs.sync_file(new)
+                    with replacing(new, held.fd, self._file):
+                        fs.rename(path, self._file)
+                finally:
+                    fs.close(new)
                 fs.sync_directory(os.path.dirname(self._file))
             return
         try:

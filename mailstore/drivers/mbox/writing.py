@@ -36,7 +36,7 @@ from mailstore.formats.mbox.metadata import Base
 from mailstore.formats.mbox.record import HEAD, Message, read_head
 from mailstore.model.info import CHUNK, Meta
 from mailstore.system import clock, fs
-from mailstore.system.locks import MailboxReplaced, mailbox_lock
+from mailstore.system.locks import Dotlock, MailboxReplaced, mailbox_lock, replacing
 
 GATHER = 8 * CHUNK
 """Bytes of records that are written by one call."""
@@ -60,9 +60,10 @@ class Marked(NamedTuple):
 class Locked:
     """A folder's file, locked and looked at. Made by ``locked``."""
 
-    def __init__(self, folder: Folder, fd: int) -> None:
+    def __init__(self, folder: Folder, fd: int, dotlock: Dotlock | None) -> None:
         self.folder = folder
         self.fd = fd
+        self._dotlock = dotlock
         self.recovered = journal.recover(folder.path, fd) if journal.is_pending(folder.path) else (0, 0)
         folder.look()
 
@@ -339,29 +340,30 @@ class Locked:
         """Give the file new contents, all or nothing, durable on return; ``pieces`` may read the old ones."""
         path = self.folder.path
         if self.folder.reading is not None and not journal.may_rename(path, self.fd):
-            journal.copy_over(path, self.fd, pieces)
+            journal.copy_over(path, self.fd, self._refreshing(gathered(pieces)))
             return
         fd, temporary = fs.temporary_beside(path)
         try:
             try:
-                fs.copy_body(fd, gathered(pieces))
+                fs.copy_body(fd, self._refreshing(gathered(pieces)))
                 fs.imitate(fd, os.fstat(self.fd))
                 fs.sync_file(fd)
+                with replacing(fd, self.fd, path):
+                    fs.rename(temporary, path)
             finally:
                 fs.close(fd)
-            fs.rename(temporary, path)
         except BaseException:
             with suppress(OSError):
                 fs.unlink(temporary, missing_ok=True)
             raise
         fs.sync_directory(os.path.dirname(path))
-        self.fd_replaced()
 
-    def fd_replaced(self) -> None:
-        """Go on with the file that has the name now; the dotlock covers it, the kernel lock is taken as well."""
-        new = fs.open_update(self.folder.path, nofollow=False)
-        os.dup2(new, self.fd, inheritable=False)
-        os.close(new)
+    def _refreshing(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Pass ``pieces`` on, showing others all the while that the dotlock has a living owner."""
+        for piece in pieces:
+            if self._dotlock is not None:
+                self._dotlock.refresh()
+            yield piece
 
 
 def gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -430,9 +432,9 @@ def locked(folder: Folder, timeout: float, *, dotlock: bool) -> Iterator[Locked]
         with fs.errors(path):
             fd = _open(path)
         try:
-            with mailbox_lock(path, fd, exclusive=True, timeout=timeout, dotlock=dotlock and _may_lock(path)):
+            with mailbox_lock(path, fd, exclusive=True, timeout=timeout, dotlock=dotlock and _may_lock(path)) as held:
                 with fs.errors(path):
-                    yield Locked(folder, fd)
+                    yield Locked(folder, fd, held)
                 return
         except MailboxReplaced:
             continue
