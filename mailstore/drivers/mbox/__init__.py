@@ -55,7 +55,8 @@ class _MboxFormat:
         if not os.path.exists(path):
             if settings.readonly or not settings.create:
                 raise NoSuchStore(f"{fs.shown(path)}: nothing is there", path=path)
-            _make(path, tree=settings.folders or "layout" in given or "inbox" in given)
+            tree = settings.folders or "inbox" in given or given.get("layout", "file") != "file"
+            _make(path, tree=tree and given.get("layout") != "file")
         dialect = DIALECTS[given["dialect"]] if "dialect" in given else None
         options = Options(dialect, given.get("expunged") == "include", given.get("zone") == "utc")
         packed = False

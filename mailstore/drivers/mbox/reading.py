@@ -136,7 +136,7 @@ class Reading:
         if raw is None:
             raw = self._head(extent)
         newline = self.neutral.newline
-        content = read_head(raw, extent.line_stop, newline)
+        content = read_head(raw, extent.line_stop, newline, plain=extent.plain)
         line = extent.line
         if content.own and self.zone is not self.ours:
             line = self.ours.parse(raw[: extent.line_stop].rstrip(b"\r\n"))

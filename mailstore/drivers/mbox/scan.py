@@ -24,7 +24,8 @@ from typing import NamedTuple
 
 from mailstore.formats.mbox.dialect import MARK
 from mailstore.formats.mbox.from_line import FromLine, Kind, Zone
-from mailstore.formats.mbox.record import ENDS, HEAD
+from mailstore.formats.mbox.metadata import RESERVED
+from mailstore.formats.mbox.record import HEAD, empty_line
 
 WINDOW = 1 << 20
 """Bytes read at once."""
@@ -58,6 +59,8 @@ class Extent(NamedTuple):
     """Length up to the end of its header block; 0 where it has no empty line within HEAD."""
     quoted: bool
     """A ``>From `` occurs in it, at the beginning of a line or not."""
+    plain: bool
+    """No field of its header block can be metadata."""
     counted: int
     """Length of what Content-Length accounts for, header included; 0 where there is none or it is not believed."""
 
@@ -206,7 +209,8 @@ class Scanner:
         if line.kind == Kind.TEXT:
             length = 0
         here = _Separator(self._start, line, length, full=True)
-        ends = ENDS[self._rules.newline]
+        newline = self._rules.newline
+        reserved = RESERVED[newline]
         while here.at < self._stop:
             start = here.at
             self._quoted = False
@@ -216,10 +220,13 @@ class Scanner:
                 head, at = self._window, start - self._base
             else:
                 head, at = self._read(start, HEAD), 0
-            limit = min(at + stop - start, at + HEAD)
-            empty = ends.search(head, max(at + here.length - 1, at), limit)
-            end, counted = (empty.end() if empty else 0), 0
-            if end and head.find(b"Content-Length:", at + here.length, end) >= 0:
+            limit = at + stop - start
+            if limit > at + HEAD:
+                limit = at + HEAD
+            body = at + here.length - (1 if here.length else 0)
+            end, counted = empty_line(head, body, limit, newline), 0
+            plain = reserved.search(head, body, end or limit) is None
+            if not plain and end and head.find(b"Content-Length:", at + here.length, end) >= 0:
                 found = _LENGTH.search(head, at + here.length - 1, end)
                 target = start + end - at + int(found[1]) if found else 0
                 if found and (boundary := self._believed(target, stop, following)) is not None:
@@ -230,7 +237,15 @@ class Scanner:
                         self._jump(stop)
                         self._quoted = True
             yield Extent(
-                start, stop, self._slice(start, stop), here.line, here.length, end and end - at, self._quoted, counted
+                start,
+                stop,
+                self._slice(start, stop),
+                here.line,
+                here.length,
+                end and end - at,
+                self._quoted,
+                plain,
+                counted,
             )
             if following is None:
                 return
@@ -299,11 +314,11 @@ class MmdfScanner:
             parsed = self._rules.zone.parse(head[: end if end >= 0 else LINE].rstrip(b"\r"))
             if end >= 0 and parsed.kind != Kind.TEXT:
                 line, length = parsed, end + 1
-        empty = ENDS[b"\n"].search(head, max(length - 1, 0))
+        end = empty_line(head, max(length - 1, 0), len(head), b"\n")
         raw = (
             head if stop - start == len(head) else (self._read(start, stop - start) if stop - start <= LIMIT else None)
         )
-        return Extent(start, stop, raw, line, length, empty.end() if empty else 0, quoted=False, counted=0)
+        return Extent(start, stop, raw, line, length, end, quoted=False, plain=False, counted=0)
 
 
 def scanner(read: Read, rules: Rules, start: int, stop: int, *, mmdf: bool) -> Scanner | MmdfScanner:

@@ -45,10 +45,13 @@ KEPT = b"X-Mailstore-Kept-"
 
 UID_MAX = 0xFFFF_FFFF
 
-RESERVED = re.compile(
-    rb"[\r\n](?:Status|X-(?:Status|Keywords|UID|IMAP|IMAPbase|Mozilla-Status2?|Mozilla-Keys)|Content-Length)[ \t]*:"
-)
-"""Finds a reserved field behind a line end, whatever its value: a first look that most mail fails."""
+RESERVED = {
+    newline: re.compile(
+        newline + rb"(?:Status|X-(?:Status|Keywords|UID|IMAP|IMAPbase|Mozilla-Status2?|Mozilla-Keys)|Content-Length):"
+    )
+    for newline in (b"\n", b"\r")
+}
+"""Finds, by newline, a reserved field behind a line end, whatever its value: a first look that most mail fails."""
 _FIELD = re.compile(
     rb"(?:\A|(?<=[\r\n]))"
     rb"(Status|X-(?:Status|Keywords|UID|IMAP|IMAPbase|Mozilla-Status2?|Mozilla-Keys)|Content-Length):"

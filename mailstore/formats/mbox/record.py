@@ -36,7 +36,10 @@ OURS = frozenset({b"Status:", b"X-IMAPb", b"X-Mails"})
 _SENDERS_HINT = re.compile(
     rb"[\r\n](?:status|x-(?:status|keywords|uid|imap|mailstore|mozilla-)|content-length)", re.DOTALL
 )
-ENDS = {b"\n": re.compile(rb"\n\r?\n"), b"\r": re.compile(rb"\r\r")}
+
+
+NO_FIELDS: list[Field] = []
+NO_MARKS = Marks()
 
 
 class Content(NamedTuple):
@@ -54,18 +57,33 @@ class Content(NamedTuple):
 
 def head_stop(data: bytes, start: int, stop: int, newline: bytes) -> int:
     """Return where the header block that begins at ``start`` ends, its empty line included; ``stop`` if it has none."""
-    first = data[start : start + 2]
-    if first[:1] == newline:
+    first = data[start : start + 1]
+    if first == newline:
         return start + 1
-    if first == b"\r\n" and newline == b"\n":
+    if first == b"\r" and newline == b"\n" and data[start + 1 : start + 2] == b"\n":
         return start + 2
-    found = ENDS[newline].search(data, start, stop)
-    return found.end() if found else stop
+    return empty_line(data, start, stop, newline) or stop
 
 
-def read_head(raw: bytes, start: int, newline: bytes, stop: int | None = None) -> Content:
-    """Read the metadata of a record whose From_ line ends at ``start`` (past its line end)."""
-    stop = len(raw) if stop is None else stop
+def empty_line(data: bytes, start: int, stop: int, newline: bytes) -> int:
+    """Return the offset past the first empty line behind a line in ``[start, stop)``; 0 if there is none."""
+    end = data.find(newline * 2, start, stop)
+    if newline == b"\n":
+        limit = stop if end < 0 else end + 1
+        # A second search only where it can find something: single bytes are found ten times as fast.
+        if data.find(b"\r", start, limit) >= 0 and (dressed := data.find(b"\n\r\n", start, limit)) >= 0:
+            return dressed + 3
+    return end + 2 if end >= 0 else 0
+
+
+def read_head(raw: bytes, start: int, newline: bytes, *, plain: bool = False) -> Content:
+    """Read the metadata of a record whose From_ line ends at ``start`` (past its line end).
+
+    ``plain`` says that no reserved field is in its header block: most mail of other programs.
+    """
+    if plain:
+        return Content(start, NO_FIELDS, NO_MARKS, NO_SENTINEL, own=False)
+    stop = len(raw)
     marks, sentinel, own = None, NO_SENTINEL, False
     if raw[start : start + 7] in OURS:
         block = metadata.BLOCK.match(raw, start, stop)
@@ -77,12 +95,12 @@ def read_head(raw: bytes, start: int, newline: bytes, stop: int | None = None) -
             start = lone.end()
     limit = min(stop, start + HEAD)
     end = head_stop(raw, start, limit, newline)
-    fields: list[Field] = []
-    if metadata.RESERVED.search(raw, max(start - 1, 0), end):
+    fields = NO_FIELDS
+    if metadata.RESERVED[newline].search(raw, max(start - 1, 0), end):
         fields = metadata.find_fields(raw, start, end)
         found = metadata.read_fields(fields)
         marks = found if marks is None else _joined(marks, found, {field.name for field in fields})
-    return Content(start, fields, marks or Marks(), sentinel, own)
+    return Content(start, fields, marks or NO_MARKS, sentinel, own)
 
 
 def _read_block(block: re.Match[bytes]) -> tuple[Marks, Sentinel, bool]:
