@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from importlib import import_module
 
-from mailstore.errors import AmbiguousLocation, LocationError, NoSuchStore, NotAStore, UsageError
+from mailstore.errors import AmbiguousLocation, LocationError, NoSuchStore, NotAStore, StorageFailure, UsageError
 from mailstore.spi import Driver, Format, Location, Settings
 
 ENTRY_POINTS = "mailstore.drivers"
@@ -71,6 +71,7 @@ def parse_location(text: str) -> Location:
     Raises:
         LocationError: empty, or an unknown format.
         NotAStore: a bare path to something that is no mail store.
+        StorageFailure: a bare path to something that may not be read.
         AmbiguousLocation: a bare path that can be read as more than one.
     """
     if "\0" in text:
@@ -153,6 +154,8 @@ def _bare(text: str) -> Location:
         )
     if os.path.isdir(path) and text.endswith("/") and _is_empty_directory(path):
         return Location("maildir", path)
+    if not os.access(path, os.R_OK | os.X_OK if os.path.isdir(path) else os.R_OK):
+        raise StorageFailure(f"{text} cannot be read: permission denied", path=path)
     raise NotAStore(f"{text} is no mail store that mailstore recognises; name its format, e.g. mbox:{text}", path=path)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import mailstore
 from mailstore import registry
-from mailstore.errors import AmbiguousLocation, LocationError, NoSuchStore, NotAStore, UsageError
+from mailstore.errors import AmbiguousLocation, LocationError, NoSuchStore, NotAStore, StorageFailure, UsageError
 from mailstore.spi import Location
 
 
@@ -144,3 +144,14 @@ def test_an_entry_point_is_loaded_only_when_asked_for(tmp_path, monkeypatch):
     assert "thirdparty_driver" not in sys.modules
     with pytest.raises(RuntimeError, match="opened"):
         mailstore.open_store("third:/x")
+
+
+@pytest.mark.parametrize("kind", ["file", "directory"])
+def test_a_bare_path_that_may_not_be_read_is_not_called_no_store(tmp_path, monkeypatch, kind):
+    path = tmp_path / "thing"
+    path.write_bytes(b"anything") if kind == "file" else path.mkdir()
+    with pytest.raises(NotAStore):
+        mailstore.parse_location(str(path))
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(StorageFailure, match="permission denied"):
+        mailstore.parse_location(str(path))
