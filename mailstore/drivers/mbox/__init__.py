@@ -36,6 +36,8 @@ class _MboxFormat:
         try:
             if os.path.isdir(path):
                 return _detect_tree(path)
+            if not os.path.isfile(path):  # opening a pipe would wait for its writer
+                return None
             with open(path, "rb") as file:
                 head = file.read(PROBE)
         except OSError:
