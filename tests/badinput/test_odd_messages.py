@@ -76,7 +76,7 @@ def test_all_of_them_through_the_command_line(form: str, tmp_path: Path) -> None
 def test_a_line_of_500_megabytes(tmp_path: Path) -> None:
     """It goes through every store that has a place, and no process of ours is ever larger than 64 MB."""
     head, size = b"Subject: long\n\n", 500_000_000
-    box = tmp_path / "box"
+    box = tmp_path / "mbox"
     with box.open("wb") as file:
         file.write(b"From a@example.org Sun May  7 04:53:57 2006\n" + head)
         start = file.tell() - len(head)
@@ -98,7 +98,7 @@ def test_a_line_of_500_megabytes(tmp_path: Path) -> None:
 
 def test_python_finds_no_message_in_another(tmp_path: Path) -> None:
     """However a message is made up, a plain reader of our mbox sees as many messages as there are."""
-    with open_store(f"mbox:{tmp_path}/box", create=True) as store:
+    with open_store(f"mbox:{tmp_path}/mbox", create=True) as store:
         for body in ODD.values():
             store.inbox.append(body)
-    assert len(mailbox.mbox(tmp_path / "box", create=False)) == len(ODD)
+    assert len(mailbox.mbox(tmp_path / "mbox", create=False)) == len(ODD)

@@ -159,11 +159,11 @@ def test_directories_that_link_in_circles(tmp_path: Path) -> None:
         store.create("a/b").append(b"Subject: 1\n\n")
     (tmp_path / "fs/a/b/up").symlink_to("../..")
     (tmp_path / "fs/self").symlink_to("self")
-    with open_store(f"mbox:{tmp_path}/tree/", create=True) as store:
+    with open_store(f"mbox:{tmp_path}/tree?layout=sbd", create=True) as store:
         store.create("c").append(b"Subject: 2\n\n")
     (tmp_path / "tree/up").symlink_to("..")
     (tmp_path / "tree/self").symlink_to("self")
-    for where in (f"maildir:{tmp_path}/fs?layout=fs", f"mbox:{tmp_path}/tree/"):
+    for where in (f"maildir:{tmp_path}/fs?layout=fs", f"mbox:{tmp_path}/tree?layout=sbd"):
         ran = mstore("info", "--json", where)
         assert ran.code in (0, 1)
         assert ran.json["messages"] == 1

@@ -22,7 +22,7 @@ def layout(form: str, root: Path) -> tuple[str, str]:
     """Return our location and Dovecot's for a store of ``form`` at ``root``."""
     root.mkdir()
     if form == "mbox":
-        return f"mbox:{root}/mail?inbox={root}/inbox", f"mbox:{root}/mail:INBOX={root}/inbox"
+        return f"mbox:{root}/mail?layout=plain&inbox={root}/inbox", f"mbox:{root}/mail:INBOX={root}/inbox"
     return f"maildir:{root}/Maildir", f"maildir:{root}/Maildir"
 
 

@@ -26,7 +26,7 @@ def bodies(*flags: str, without: str = "") -> list[bytes]:
 @pytest.fixture(params=FORMS)
 def box(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A folder of each file format with the sample mail."""
-    path = tmp_path / "box"
+    path = tmp_path / "mbox"
     with open_store(f"{request.param}:{path}", create=True) as store:
         fill(store)
     return path
@@ -61,7 +61,7 @@ def test_mutt(box: Path, tmp_path: Path) -> None:
 
 def test_mblaze(tmp_path: Path) -> None:
     need("mlist")
-    path = tmp_path / "box"
+    path = tmp_path / "mbox"
     with open_store(f"maildir:{path}", create=True) as store:
         fill(store)
 
@@ -87,7 +87,7 @@ def test_mailutils(box: Path, tmp_path: Path) -> None:
 
 
 def test_python_maildir(tmp_path: Path) -> None:
-    path = tmp_path / "box"
+    path = tmp_path / "mbox"
     with open_store(f"maildir:{path}", create=True) as store:
         fill(store)
         store.create("Archive/2020")
@@ -104,17 +104,18 @@ def test_python_maildir(tmp_path: Path) -> None:
 
 
 def test_python_mbox(tmp_path: Path) -> None:
-    path = tmp_path / "box"
+    path = tmp_path / "mbox"
     with open_store(f"mbox:{path}", create=True) as store:
         fill(store)
     before = path.read_bytes()
     theirs = mailbox.mbox(path, create=False)
-    found = [(message["Subject"], message["X-UID"].strip(), message.get_from()) for message in theirs]
+    messages = list(theirs)
     theirs.close()
+    found = [(message["Subject"], message["X-UID"].strip(), message.get_from()) for message in messages]
     assert [int(uid) for _, uid, _ in found] == [sample.uid for sample in SAMPLES]
     assert [line.split(" ")[0] for _, _, line in found] == [sample.sender for sample in SAMPLES]
     flags = {"R": "\\Seen", "A": "\\Answered", "F": "\\Flagged", "D": "\\Deleted", "T": "\\Draft"}
-    for message, sample in zip(mailbox.mbox(path, create=False), SAMPLES, strict=True):
+    for message, sample in zip(messages, SAMPLES, strict=True):
         assert {flags[letter] for letter in message.get_flags() if letter in flags} == {
             flag for flag in sample.flags if flag.startswith("\\")
         }
@@ -123,7 +124,7 @@ def test_python_mbox(tmp_path: Path) -> None:
 
 def test_git_mailsplit_finds_the_same_messages(tmp_path: Path) -> None:
     need("git")
-    path = tmp_path / "box"
+    path = tmp_path / "mbox"
     with open_store(f"mbox:{path}", create=True) as store:
         fill(store)
     (tmp_path / "out").mkdir()

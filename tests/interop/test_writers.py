@@ -46,20 +46,20 @@ def test_maildirmake_and_ours_make_the_same(tmp_path: Path) -> None:
 
 def test_deliverquota(tmp_path: Path) -> None:
     need("maildirmake", "deliverquota")
-    run(["maildirmake", tmp_path / "box"])
+    run(["maildirmake", tmp_path / "mbox"])
     for message in MESSAGES:
-        run(["deliverquota", tmp_path / "box", "10000000S"], data=message)
-    assert sorted(read(f"maildir:{tmp_path}/box")) == sorted(MESSAGES)
-    with open_store(f"maildir:{tmp_path}/box") as store:
+        run(["deliverquota", tmp_path / "mbox", "10000000S"], data=message)
+    assert sorted(read(f"maildir:{tmp_path}/mbox")) == sorted(MESSAGES)
+    with open_store(f"maildir:{tmp_path}/mbox") as store:
         assert all(message.flags == {"\\Recent"} for message in store.inbox)
         assert {message.size for message in store.inbox} == {len(message) for message in MESSAGES}
 
 
 def test_deliverquota_into_ours(tmp_path: Path) -> None:
     need("deliverquota")
-    with open_store(f"maildir:{tmp_path}/box", create=True) as store:
+    with open_store(f"maildir:{tmp_path}/mbox", create=True) as store:
         fill(store)
-        run(["deliverquota", tmp_path / "box", "10000000S"], data=b"Subject: late\n\nlate\n")
+        run(["deliverquota", tmp_path / "mbox", "10000000S"], data=b"Subject: late\n\nlate\n")
         assert [message.bytes() for message in store.inbox] == [*MESSAGES, b"Subject: late\n\nlate\n"]
         assert [row.uid for row in store.inbox.rows(0)][-1] == 90
 
@@ -67,17 +67,17 @@ def test_deliverquota_into_ours(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("form", "end"), [("maildir", "/"), ("mbox", "")])
 def test_maildrop(form: str, end: str, tmp_path: Path) -> None:
     need("maildrop", "maildirmake")
-    (tmp_path / "filter").write_text(f'to "{tmp_path}/box{end}"\n')
+    (tmp_path / "filter").write_text(f'to "{tmp_path}/mbox{end}"\n')
     (tmp_path / "filter").chmod(0o600)
     if form == "maildir":
-        run(["maildirmake", tmp_path / "box"])
+        run(["maildirmake", tmp_path / "mbox"])
     for message in MESSAGES:
         run(["maildrop", "-f", "ann@example.org", tmp_path / "filter"], data=message, home=tmp_path, cwd=tmp_path)
-    found = read(f"{form}:{tmp_path}/box")
+    found = read(f"{form}:{tmp_path}/mbox" + ("?dialect=mboxrd" if form == "mbox" else ""))
     assert sorted(found) == sorted(MESSAGES)
     if form == "mbox":
         assert found == MESSAGES
-        with open_store(f"mbox:{tmp_path}/box", readonly=True) as store:
+        with open_store(f"mbox:{tmp_path}/mbox", readonly=True) as store:
             assert {message.sender for message in store.inbox} == {"ann@example.org"}
 
 
@@ -85,16 +85,19 @@ def test_maildrop(form: str, end: str, tmp_path: Path) -> None:
 def test_procmail(form: str, end: str, tmp_path: Path) -> None:
     need("procmail")
     rc = tmp_path / "rc"
-    rc.write_text(f"MAILDIR={tmp_path}\nDEFAULT={tmp_path}/box{end}\nLOGFILE={tmp_path}/log\n")
+    rc.write_text(f"MAILDIR={tmp_path}\nDEFAULT={tmp_path}/mbox{end}\nLOGFILE={tmp_path}/log\n")
     for message in MESSAGES:
         run(["procmail", "-f", "ann@example.org", rc], data=message, home=tmp_path, cwd=tmp_path)
-    found = read(f"{form}:{tmp_path}/box")
+    found = read(f"{form}:{tmp_path}/mbox")
     if form == "maildir":
         assert sorted(_without_from_line(one) for one in found) == sorted(MESSAGES)
-    else:  # mboxo quotes "From " once; what was quoted before cannot be told apart
-        assert [one.replace(b"\n>From ", b"\nFrom ") for one in found] == [
-            one.replace(b"\n>From ", b"\nFrom ") for one in MESSAGES
-        ]
+    else:
+        assert [_told_apart(one) for one in found] == [_told_apart(one) for one in MESSAGES]
+
+
+def _told_apart(message: bytes) -> bytes:
+    """Drop what procmail loses: one level of ``>`` (mboxo), and how many empty lines a message ends in."""
+    return message.replace(b"\n>From ", b"\nFrom ").rstrip(b"\n")
 
 
 def _without_from_line(message: bytes) -> bytes:
@@ -105,8 +108,8 @@ def _without_from_line(message: bytes) -> bytes:
 def test_procmail_appends_to_ours(tmp_path: Path) -> None:
     need("procmail")
     rc = tmp_path / "rc"
-    rc.write_text(f"MAILDIR={tmp_path}\nDEFAULT={tmp_path}/box\nLOGFILE={tmp_path}/log\n")
-    with open_store(f"mbox:{tmp_path}/box", create=True) as store:
+    rc.write_text(f"MAILDIR={tmp_path}\nDEFAULT={tmp_path}/mbox\nLOGFILE={tmp_path}/log\n")
+    with open_store(f"mbox:{tmp_path}/mbox", create=True) as store:
         fill(store)
         run(["procmail", "-f", "ann@example.org", rc], data=b"Subject: late\n\nlate\n", home=tmp_path, cwd=tmp_path)
         assert [message.bytes() for message in store.inbox] == [*MESSAGES, b"Subject: late\n\nlate\n"]
@@ -116,9 +119,9 @@ def test_procmail_appends_to_ours(tmp_path: Path) -> None:
 def test_mb2md(tmp_path: Path) -> None:
     r"""It drops \Draft and all keywords, keeps the separating empty line, unquotes one ``>`` only."""
     need("mb2md")
-    with open_store(f"mbox:{tmp_path}/box", create=True) as store:
+    with open_store(f"mbox:{tmp_path}/mbox", create=True) as store:
         fill(store)
-    run(["mb2md", "-s", tmp_path / "box", "-d", tmp_path / "out"], home=tmp_path)
+    run(["mb2md", "-s", tmp_path / "mbox", "-d", tmp_path / "out"], home=tmp_path)
     kept = {"\\Seen", "\\Answered", "\\Flagged", "\\Deleted"}
     with open_store(f"maildir:{tmp_path}/out", readonly=True) as store:
         found = sorted(
@@ -160,7 +163,7 @@ def _without_tuid(message: bytes) -> bytes:
 
 
 def test_python_maildir(tmp_path: Path) -> None:
-    theirs = mailbox.Maildir(tmp_path / "box", create=True)
+    theirs = mailbox.Maildir(tmp_path / "mbox", create=True)
     for sample in SAMPLES:
         message = mailbox.MaildirMessage(sample.body)
         message.set_flags(
@@ -170,7 +173,7 @@ def test_python_maildir(tmp_path: Path) -> None:
         message.set_date(sample.date)
         theirs.add(message)
     theirs.add_folder("Sent").add(b"Subject: sent\n\nsent\n")
-    with open_store(f"maildir:{tmp_path}/box", readonly=True) as store:
+    with open_store(f"maildir:{tmp_path}/mbox", readonly=True) as store:
         kept = {"\\Seen", "\\Answered", "\\Flagged"}
         found = sorted(
             (m.bytes().count(b"\n"), m.flags, m.internal_date.timestamp()) for m in store.inbox if m.internal_date
@@ -181,7 +184,7 @@ def test_python_maildir(tmp_path: Path) -> None:
 
 def test_python_mbox(tmp_path: Path) -> None:
     """Its writer quotes as mboxo and its reader never unquotes."""
-    theirs = mailbox.mbox(tmp_path / "box", create=True)
+    theirs = mailbox.mbox(tmp_path / "mbox", create=True)
     for sample in SAMPLES:
         message = mailbox.mboxMessage(sample.body)
         message.set_from(sample.sender, time.gmtime(sample.date))
@@ -191,7 +194,7 @@ def test_python_mbox(tmp_path: Path) -> None:
         theirs.add(message)
     theirs.close()
     kept = {"\\Seen", "\\Answered", "\\Flagged"}
-    with open_store(f"mbox:{tmp_path}/box", readonly=True) as store:
+    with open_store(f"mbox:{tmp_path}/mbox", readonly=True) as store:
         found = [
             (m.sender, m.flags - {"\\Recent"}, m.internal_date.timestamp()) for m in store.inbox if m.internal_date
         ]

@@ -11,7 +11,7 @@ from mailstore.convert import Options, Report, convert
 
 FORMS = {
     "mbox": "mbox:{}.mbox",
-    "mboxtree": "mbox:{}.mboxes/",
+    "mboxtree": "mbox:{}-mboxes?layout=sbd",
     "maildir": "maildir:{}.fs?layout=fs",
     "maildir++": "maildir:{}.maildir",
     "sqlite": "sqlite:{}.db",

@@ -131,3 +131,14 @@ class MboxHarness(Harness):
         file.seek(0)
         file.write(data)
         file.truncate()
+
+
+class MboxTreeHarness(MboxHarness):
+    """The same in a tree as Thunderbird keeps it: ``A/B`` is the file ``A.sbd/B``."""
+
+    location_template = "mbox:{root}?layout=sbd"
+
+    def file_of(self, path: FolderPath) -> Path | None:
+        if path[0] == "INBOX" or not all(PLAIN.fullmatch(part) for part in path):
+            return None
+        return self.root.joinpath(*(f"{part}.sbd" for part in path[:-1]), path[-1])

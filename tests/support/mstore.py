@@ -45,7 +45,7 @@ def mstore(
         capture_output=True,
         env={**os.environ, **(env or {})},
         check=False,
-        timeout=240,
+        timeout=120,
     )
     ran = Ran(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
     assert "Traceback" not in ran.err + ran.out, ran.err
