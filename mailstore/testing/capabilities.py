@@ -17,7 +17,7 @@ from mailstore import Capabilities, open_store
 STORES = (
     ("memory", "memory:"),
     ("mbox file", "mbox:{root}/file.mbox"),
-    ("mbox tree", "mbox:{root}/tree/"),
+    ("mbox tree", "mbox:{root}/tree?layout=sbd"),
     ("Maildir++", "maildir:{root}/plusplus?layout=++"),
     ("Maildir", "maildir:{root}/fs?layout=fs"),
     ("SQLite", "sqlite:{root}/mail.db"),

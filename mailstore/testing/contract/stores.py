@@ -23,12 +23,14 @@ WRITERS, EACH = 4, 50
 
 def furnished(harness: Harness, store: Store) -> None:
     """Fill a store with some of everything it keeps."""
+    saved = 1_600_000_000 if harness.capabilities.saved_date else None
     for number, body in enumerate([*BODIES.values(), *RESERVED.values()]):
-        store.inbox.append(body, flags=number & harness.capabilities.flags & 31, internal_date=number * 1_000_000)
+        flags = number & harness.capabilities.flags & 31
+        store.inbox.append(body, flags=flags, internal_date=number * 1_000_000, saved_date=saved)
     store.inbox.expunge(uids(store.inbox)[3:6], only_deleted=False)
     if harness.capabilities.folders:
-        store.create("A/B").append(ONE)
-        store.create("Entwürfe").append(TWO)
+        store.create("A/B").append(ONE, saved_date=saved)
+        store.create("Entwürfe").append(TWO, saved_date=saved)
     if harness.capabilities.subscriptions:
         store.subscribe("Absent")
     if harness.capabilities.keywords != 0:

@@ -151,7 +151,8 @@ class UidContract(Contract):
         """UIDs and UIDVALIDITY are found without any index, and every row says that its UID is recorded."""
         store.commit([SetState(INBOX, 77_777, 10)])
         for uid, body in zip((10, 15, 99), (ONE, TWO, BODIES["empty"]), strict=True):
-            store.inbox.append(body, uid=uid, internal_date=uid)
+            saved = 1_600_000_000 if harness.capabilities.saved_date else None
+            store.inbox.append(body, uid=uid, internal_date=uid, saved_date=saved)
         assert all(row.recorded for row in store.inbox.rows(0))
         before = listing(store.inbox)
         store.close()
