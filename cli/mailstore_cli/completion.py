@@ -6,6 +6,12 @@ import click
 from click.shell_completion import get_completion_class
 
 from mailstore_cli.options import CONTEXT, examples
+from mailstore_cli.render import out
+
+_ONE_WORD = """\
+# maildir:/path is one word to mstore; bash would complete only what comes after the colon.
+COMP_WORDBREAKS=${COMP_WORDBREAKS//:}
+"""
 
 
 @click.command(
@@ -25,4 +31,6 @@ def completion(ctx: click.Context, shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind is not None
     root = ctx.find_root()
-    click.echo(kind(root.command, {}, "mstore", "_MSTORE_COMPLETE").source())
+    out(kind(root.command, {}, "mstore", "_MSTORE_COMPLETE").source())
+    if shell == "bash":
+        out(_ONE_WORD)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -39,15 +40,29 @@ class LocationType(_TextType):
         param: click.Parameter,  # noqa: ARG002
         incomplete: str,
     ) -> list[CompletionItem]:
-        """Offer the formats that fit and leave paths to the shell."""
+        """Offer the formats that fit, and the paths after ``format:``; bare paths are left to the shell."""
         from click.shell_completion import CompletionItem
 
         from mailstore import format_names
 
-        fitting = [
-            CompletionItem(f"{name}:") for name in format_names() if incomplete and f"{name}:".startswith(incomplete)
-        ]
+        names = format_names()
+        form, colon, path = incomplete.partition(":")
+        if colon and form in names:
+            return [CompletionItem(f"{form}:{found}") for found in _paths(path)]
+        fitting = [CompletionItem(f"{name}:") for name in names if incomplete and name.startswith(incomplete)]
         return fitting or [CompletionItem(incomplete, type="file")]
+
+
+def _paths(start: str) -> list[str]:
+    """Return the paths that begin with ``start``, directories with a slash; none where they cannot be listed."""
+    directory, _, name = start.rpartition("/")
+    above = f"{directory}/" if "/" in start else ""
+    try:
+        with os.scandir(os.path.expanduser(above or ".")) as entries:
+            found = [entry.name + "/" * entry.is_dir() for entry in entries if entry.name.startswith(name)]
+    except OSError:
+        return []
+    return sorted(above + entry for entry in found if name.startswith(".") or not entry.startswith("."))
 
 
 class FolderType(_TextType):

@@ -1,6 +1,7 @@
 """The command line itself: help, usage errors, defects, interrupts, completion, what is imported."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -162,6 +163,40 @@ def test_completions(process, words, expected):
     ran = process(env=environment)
     assert {line.partition(",")[2] for line in ran.lines} >= expected
     assert all(line.partition(",")[2].startswith(words[-1]) for line in ran.lines)
+
+
+def test_paths_are_completed_after_a_format(tmp_path, monkeypatch):
+    from click.shell_completion import ShellComplete
+
+    for name in ("Maildir", "Mail archive", ".hidden"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "Mail.db").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    complete = ShellComplete(group, {}, "mstore", "_MSTORE_COMPLETE")
+
+    def completions(text):
+        return [item.value for item in complete.get_completions(["info"], text)]
+
+    assert completions("maildir:Mail") == ["maildir:Mail archive/", "maildir:Mail.db", "maildir:Maildir/"]
+    assert completions("maildir:~/Maild") == ["maildir:~/Maildir/"]
+    assert completions(f"sqlite:{tmp_path}/Mail.") == [f"sqlite:{tmp_path}/Mail.db"]
+    assert completions("maildir:.h") == ["maildir:.hidden/"]
+    assert completions("maildir:/no/such/") == []
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_bash_completes_a_location(mstore, mstore_command, tmp_path):
+    (tmp_path / "completion").write_bytes(mstore("completion", "bash").stdout)
+    (tmp_path / "mstore").write_text(f'#!/bin/sh\nexec {shlex.join(mstore_command)} "$@"\n')
+    (tmp_path / "mstore").chmod(0o755)
+    (tmp_path / "Maildir").mkdir()
+    script = (
+        "source ./completion; case $COMP_WORDBREAKS in *:*) exit 1;; esac; complete -p mstore\n"
+        'COMP_WORDS=(mstore ls maildir:./Mai); COMP_CWORD=2; _mstore_completion ./mstore; echo "${COMPREPLY[@]}"'
+    )
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert done.stdout.splitlines()[-1] == "maildir:./Maildir/"
 
 
 def test_folders_are_completed(memory):
