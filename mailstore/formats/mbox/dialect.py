@@ -71,12 +71,12 @@ DIALECTS = {
 }
 DEFAULT = DIALECTS["mboxrd"]
 
-_QUOTED = {  # by newline: (lines to quote with any depth, lines to unquote with any depth, From lines, >From lines)
-    newline: tuple(re.compile(rb"(?:\A|(?<=" + newline + rb"))" + rest) for rest in (rb"(?=>*From )", rb">(?=>*From )"))
-    for newline in (b"\n", b"\r")
-}
-_PLAIN = {newline: re.compile(rb"(?:\A|(?<=" + newline + rb"))From ") for newline in (b"\n", b"\r")}
-_ONCE = {newline: re.compile(rb"(?:\A|(?<=" + newline + rb"))>(?=From )") for newline in (b"\n", b"\r")}
+# Patterns that begin with the newline itself are searched ten times as fast as those that only look behind; what
+# stands at the very beginning is seen to apart.
+_FROM = {newline: re.compile(newline + rb"(?=>*From )") for newline in (b"\n", b"\r")}
+_QUOTED = {newline: re.compile(newline + rb">(?=>*From )") for newline in (b"\n", b"\r")}
+_FROM_FIRST = re.compile(rb">*From ")
+_QUOTED_FIRST = re.compile(rb">+From ")
 _MARKED = re.compile(rb"(?:\A|(?<=\n))(\x01\x01\x01\x01)(?= *\r?\n| *\Z)")
 _UNMARKED_BEFORE = re.compile(rb"(?:\A|(?<=\n))\x01\x01\x01\x01(?= +\r?\n| +\Z)")
 _UNMARKED = re.compile(rb"(?:\A|(?<=\n))(\x01\x01\x01\x01) (?= *\r?\n| *\Z)")
@@ -86,32 +86,51 @@ def quote(data: bytes, quoting: str, newline: bytes = b"\n") -> bytes:
     """Return ``data``, which begins a line, with its ``From `` lines quoted."""
     if quoting == NONE or b"From " not in data:
         return data
-    if quoting == ALL:
-        return _QUOTED[newline][0].sub(b">", data)
-    return _PLAIN[newline].sub(b">From ", data)
+    if quoting == ONE:
+        data = data.replace(newline + b"From ", newline + b">From ")
+        return b">" + data if data.startswith(b"From ") else data
+    data = _FROM[newline].sub(newline + b">", data)
+    return b">" + data if _FROM_FIRST.match(data) else data
 
 
 def unquote(data: bytes, quoting: str, newline: bytes = b"\n") -> bytes:
     """Take back what ``quote`` did; for mboxo also what it did not do, since nothing tells the two apart."""
     if quoting == NONE or b">From " not in data:
         return data
-    return (_QUOTED[newline][1] if quoting == ALL else _ONCE[newline]).sub(b"", data)
+    if quoting == ONE:
+        data = data.replace(newline + b">From ", newline + b"From ")
+        return data[1:] if data.startswith(b">From ") else data
+    if b">>From " not in data:
+        data = data.replace(newline + b">From ", newline + b"From ")
+    else:
+        data = _QUOTED[newline].sub(newline, data)
+    return data[1:] if _QUOTED_FIRST.match(data) else data
 
 
 def quoted_lines(data: bytes, quoting: str, newline: bytes = b"\n") -> Iterator[int]:
-    """Yield the offset of every ``>`` that ``unquote`` takes off."""
-    pattern = _QUOTED[newline][1] if quoting == ALL else _ONCE[newline]
-    return (found.start() for found in pattern.finditer(data)) if quoting != NONE else iter(())
+    """Yield the offset of every ``>`` that ``unquote`` takes off, in a ``data`` that begins a line."""
+    if quoting == NONE:
+        return
+    if data.startswith(b">From ") or (quoting == ALL and _QUOTED_FIRST.match(data)):
+        yield 0
+    for found in _QUOTED[newline].finditer(data):
+        at = found.end() - 1
+        if quoting == ALL or data.startswith(b">From ", at):
+            yield at
 
 
 def has_from(data: bytes, newline: bytes = b"\n") -> bool:
     """Tell whether a line of ``data`` begins with ``From ``, quoted or not."""
-    return b"From " in data and _QUOTED[newline][0].search(data) is not None
+    if b"From " not in data:
+        return False
+    return _FROM_FIRST.match(data) is not None or _FROM[newline].search(data) is not None
 
 
 def has_quoted(data: bytes, newline: bytes = b"\n") -> bool:
     """Tell whether a line of ``data`` begins with ``>From ``: mboxo could not tell it from a quoted one."""
-    return b">From " in data and _QUOTED[newline][1].search(data) is not None
+    if b">From " not in data:
+        return False
+    return _QUOTED_FIRST.match(data) is not None or _QUOTED[newline].search(data) is not None
 
 
 def mark(data: bytes) -> bytes:

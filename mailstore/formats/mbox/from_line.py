@@ -40,6 +40,9 @@ class FromLine(NamedTuple):
     """Seconds since 1970 UTC, or None where the date cannot be read."""
 
 
+_DATED = Kind.DATED
+_make = tuple.__new__
+
 MONTHS = {
     name: at + 1
     for at, name in enumerate(
@@ -74,8 +77,8 @@ _DATE = re.compile(
 )
 _CLOCK = re.compile(rb"\A\S+[ \t].*\d\d?:\d")
 _TAKEOUT = re.compile(rb"\d{10,}@xxx\Z")
-_UNKNOWN = (b"", b"-", b"???@???")
-_NULL = (b"MAILER-DAEMON", b"MAILER_DAEMON", b"<>")
+_UNKNOWN = frozenset((b"", b"-", b"???@???"))
+_NULL = frozenset((b"MAILER-DAEMON", b"MAILER_DAEMON", b"<>"))
 
 _SAFE_SENDER = re.compile(r"[^\x00-\x20\x7f-\xa0\ud800-\udfff<>]+")
 
@@ -105,7 +108,7 @@ class Zone:
             clock = tail[14:16] + tail[17:19]
             if clock.isdigit():
                 sixty = int(clock)
-                return FromLine(Kind.DATED, read_sender(line[5:-25]), base + sixty // 100 * 60 + sixty % 100)
+                return _make(FromLine, (_DATED, read_sender(line[5:-25]), base + sixty // 100 * 60 + sixty % 100))
         return self._parse_slowly(line)
 
     def _parse_slowly(self, line: bytes) -> FromLine:
@@ -164,11 +167,10 @@ def zone_offset(zone: bytes) -> int | None:
 
 def read_sender(raw: bytes) -> str | None:
     """Return the envelope sender of a From_ line: '' for MAILER-DAEMON, None for ``-`` and Takeout's ids."""
-    if raw[-1:] in (b" ", b"\t") or raw[:1] in (b" ", b"\t"):
-        raw = raw.strip(b" \t")
+    raw = raw.strip(b" \t")
     if raw in _NULL:
         return ""
-    if raw in _UNKNOWN or _TAKEOUT.match(raw):
+    if raw in _UNKNOWN or (raw[-4:] == b"@xxx" and _TAKEOUT.match(raw)):
         return None
     return raw.decode("utf-8", "surrogateescape")
 

@@ -52,8 +52,8 @@ RESERVED = {
     for newline in (b"\n", b"\r")
 }
 """Finds, by newline, a reserved field behind a line end, whatever its value: a first look that most mail fails."""
+_LINE_END = re.compile(rb"[\r\n](?=Status:|X-(?:Status|Keywords|UID|IMAP|Mozilla-)|Content-Length:)")
 _FIELD = re.compile(
-    rb"(?:\A|(?<=[\r\n]))"
     rb"(Status|X-(?:Status|Keywords|UID|IMAP|IMAPbase|Mozilla-Status2?|Mozilla-Keys)|Content-Length):"
     rb"([^\r\n]*(?:(?:\r\n|\n|\r)[ \t][^\r\n]*)*)(\r\n|\n|\r|\Z)"
 )
@@ -121,11 +121,11 @@ class Marks(NamedTuple):
 
 def find_fields(data: bytes, start: int, stop: int) -> list[Field]:
     """Return the metadata fields of the header block ``data[start:stop]``, in order; only those of right grammar."""
-    block = data[start:stop]
+    places = [start, *(found.end() for found in _LINE_END.finditer(data, start, stop))]
     return [
-        Field(match[1], match[2], start + match.start(), start + match.end())
-        for match in _FIELD.finditer(block)
-        if _GRAMMAR[match[1]].match(match[2])
+        Field(match[1], match[2], match.start(), match.end())
+        for match in (_FIELD.match(data, place, stop) for place in places)
+        if match is not None and _GRAMMAR[match[1]].match(match[2])
     ]
 
 
