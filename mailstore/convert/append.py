@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mailstore.convert.run import FolderRun
-from mailstore.convert.transit import Fact, Rules, Taken, close_all, entry_of, trouble
+from mailstore.convert.transit import Fact, Rules, Taken, close_all, trouble
 from mailstore.errors import MailstoreError, MessageError, Scope
 from mailstore.model.changes import Append, FolderState, Outcome, SetState, Staged
 from mailstore.model.info import BODY, META, Arrival, Row
@@ -104,7 +104,7 @@ class Appender:
         """Commit ``batch`` as far as it goes, note it, and return what is left to try."""
         journal, path = self._run.journal, self._path
         facts = [fact for fact, _ in batch]
-        journal.intend(path, [entry_of(fact) for fact in facts], self._uidvalidity, self._uidnext)
+        journal.intend(path, facts, self._uidvalidity, self._uidnext)
         try:
             outcomes = self._run.destination.commit(
                 [Append(path, staged, fact.uid if fact.recorded and self._hints else 0) for fact, staged in batch]

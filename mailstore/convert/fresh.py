@@ -13,7 +13,7 @@ from functools import partial
 from itertools import count
 
 from mailstore.convert.run import FolderRun
-from mailstore.convert.transit import Rules, Taken, close_all, entry_of
+from mailstore.convert.transit import Rules, Taken, close_all, pack, unpack
 from mailstore.convert.workers import Tell, run_jobs
 from mailstore.errors import FolderError, MailstoreError, MessageError
 from mailstore.model.changes import SetState
@@ -27,6 +27,8 @@ class _Part:
 
     receipts: list[object] = field(default_factory=list)
     taken: Taken = field(default_factory=Taken)
+    packed: bytes | None = None
+    """The facts, where they come from another process."""
     broken: tuple[str, str] | None = None
     """Name and text of the error that ended the reading early."""
 
@@ -62,7 +64,9 @@ def _fill(folder: FolderRun, source: FolderDriver, rules: Rules, fresh: FreshFol
         return [_fill_part(batches, rules, fresh, lambda told: _heard(folder, told))]
 
     def fill(shard: object, tell: Tell) -> _Part:
-        return _fill_part(sharded.read_shard(shard, BODY | META), rules, fresh, tell)
+        part = _fill_part(sharded.read_shard(shard, BODY | META), rules, fresh, tell)
+        part.packed, part.taken.facts = pack(part.taken.facts), []
+        return part
 
     parts: list[_Part] = run_jobs([partial(fill, shard) for shard in shards], lambda told: _heard(folder, told))
     return parts
@@ -103,16 +107,16 @@ def _publish(folder: FolderRun, source: FolderDriver, fresh: FreshFolder, parts:
     keep = taken.facts[0].recorded
     state = source.state() if keep else None
     adopted = None if state is None else SetState(path, state.uidvalidity, state.uidnext, state.highest_modseq)
-    run.journal.intend(path, [entry_of(fact) for fact in taken.facts], 0, 1)
+    run.journal.intend(path, taken.facts, 0, 1)
     try:
         uids = fresh.publish([receipt for part in parts for receipt in part.receipts], adopted)
     except MailstoreError:
         run.journal.done(path, 0, [0] * len(taken.facts))
         raise
-    uidvalidity = run.destination.folder(path).state().uidvalidity
-    run.journal.done(path, uidvalidity, uids)
+    # Asking for a UIDVALIDITY that was not adopted would list the whole folder once more: the journal does without.
+    run.journal.done(path, 0 if state is None else state.uidvalidity, uids)
     folder.count(taken)
-    folder.stored(taken.facts, uids, state is not None and state.uidvalidity == uidvalidity)
+    folder.stored(taken.facts, uids, state is not None)
     for part in parts:
         if part.broken is not None:
             run.report.add_problem(path, *part.broken)
@@ -124,11 +128,7 @@ def _joined(parts: Sequence[_Part]) -> Taken:
     taken = Taken()
     for part in parts:
         offset = len(taken.facts) + len(taken.troubles)
-        if offset:
-            taken.facts += [fact._replace(position=fact.position + offset) for fact in part.taken.facts]
-            taken.troubles += [one._replace(position=one.position + offset) for one in part.taken.troubles]
-        else:
-            taken.facts += part.taken.facts
-            taken.troubles += part.taken.troubles
+        taken.facts += part.taken.facts if part.packed is None else unpack(part.packed, offset)
+        taken.troubles += [one._replace(position=one.position + offset) for one in part.taken.troubles]
         taken.notes.update(part.taken.notes)
     return taken

@@ -11,7 +11,8 @@ UIDNEXT on, those with the digests of the intent have arrived, each counted once
 need not be synced: losing it makes an unresolved intent.
 
 A journal that outlives its destination must not hide mail: where the destination folder is gone, has another
-UIDVALIDITY, or a UIDNEXT lower than recorded, all its entries are looked up again by digest.
+UIDVALIDITY, a UIDNEXT lower than recorded, or other messages under some of the UIDs, all its entries are looked up
+again by digest.
 
 The format is text, appended to only; fields are separated by tabs, percent-encoded where they hold anything but
 printable ASCII. Docs in ``docs/convert.md``:
@@ -21,7 +22,8 @@ printable ASCII. Docs in ``docs/convert.md``:
     folder      NAME                            ... and about this folder (one-string form)
     message     KEY SHA256 [SHA256-AS-STORED]   one message of the intent that follows
     intent      COUNT UIDVALIDITY UIDNEXT       the messages above are about to be committed
-    done        UIDVALIDITY UIDS                they are; UIDS as ``1:500,502``, in order, 0 where one was refused
+    done        UIDVALIDITY UIDS                they are (UIDVALIDITY 0: not asked for); UIDS in order as ``1:500,502``,
+                                                0 where one was refused
     nothing                                     the intent came to nothing
     forget                                      what was noted of this folder so far no longer holds
     verified                                    all that was noted of this folder so far was compared
@@ -36,7 +38,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 from urllib.parse import quote, unquote
 
 from mailstore.errors import CannotCreate, CorruptStore
@@ -60,10 +62,29 @@ class Entry(NamedTuple):
     """In the destination."""
 
 
+class Message(Protocol):
+    """What an intent says of a message; an Entry, or a Fact of the pipeline."""
+
+    @property
+    def key(self) -> str:
+        """The source driver's name of it."""
+        ...
+
+    @property
+    def digest(self) -> bytes:
+        """Of the source's bytes."""
+        ...
+
+    @property
+    def stored(self) -> bytes:
+        """Of the bytes that the destination gives back."""
+        ...
+
+
 class Intent(NamedTuple):
     """A commit of which it is not known whether it happened."""
 
-    entries: list[Entry]
+    entries: list[Message]
     uidvalidity: int
     """Of the destination folder before; 0 where it was not there."""
     uidnext: int
@@ -77,7 +98,7 @@ class FolderRecord:
     verified: int = 0
     """The first so many entries were compared."""
     uidvalidity: int = 0
-    """Of the destination folder at the last commit."""
+    """Of the destination folder at the last commit; 0 where it was not asked for."""
     unresolved: Intent | None = None
 
 
@@ -127,14 +148,14 @@ class Journal:
         """Return what is noted of a folder."""
         return self._records.setdefault(str(path), FolderRecord())
 
-    def intend(self, path: FolderPath, entries: Sequence[Entry], uidvalidity: int, uidnext: int) -> None:
+    def intend(self, path: FolderPath, entries: Sequence[Message], uidvalidity: int, uidnext: int) -> None:
         """Note that ``entries`` are about to be committed; durable on return."""
         self.record(path).unresolved = Intent(list(entries), uidvalidity, uidnext)
         lines = [
-            f"message\t{_encode(key)}\t{digest.hex()}\n"
-            if digest is stored or digest == stored
-            else f"message\t{_encode(key)}\t{digest.hex()}\t{stored.hex()}\n"
-            for key, digest, stored, _ in entries
+            f"message\t{_encode(one.key)}\t{one.digest.hex()}\n"
+            if one.digest == one.stored
+            else f"message\t{_encode(one.key)}\t{one.digest.hex()}\t{one.stored.hex()}\n"
+            for one in entries
         ]
         lines.append(f"intent\t{len(entries)}\t{uidvalidity}\t{uidnext}\n")
         self._append(path, "".join(lines), sync=True)
@@ -251,8 +272,10 @@ def _resolve(record: FolderRecord, uidvalidity: int, uids: Sequence[int]) -> Non
     entries = record.unresolved.entries
     if len(uids) != len(entries):
         raise ValueError("the number of UIDs is not that of the messages")
-    record.entries += [entry._replace(uid=uid) for entry, uid in zip(entries, uids, strict=True) if uid]
-    record.uidvalidity = uidvalidity or record.uidvalidity
+    record.entries += [
+        Entry(one.key, one.digest, one.stored, uid) for one, uid in zip(entries, uids, strict=True) if uid
+    ]
+    record.uidvalidity = uidvalidity
     record.unresolved = None
 
 
@@ -273,7 +296,7 @@ def _parse(text: str, path: str) -> dict[str, dict[str, FolderRecord]]:
 
 def _read_lines(lines: Iterator[str], sources: dict[str, dict[str, FolderRecord]]) -> None:
     records: dict[str, FolderRecord] = {}
-    record, name, pending = FolderRecord(), "", list[Entry]()
+    record, name, pending = FolderRecord(), "", list[Message]()
     for line in lines:
         word, *fields = line.split("\t")
         match word:

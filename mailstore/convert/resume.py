@@ -6,13 +6,16 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from mailstore.convert.journal import Entry, FolderRecord, Intent
+from mailstore.convert.journal import Entry, FolderRecord, Intent, Message
 from mailstore.convert.run import FolderRun
 from mailstore.convert.transit import Fact, Rules
 from mailstore.errors import NoSuchFolder
+from mailstore.model.changes import FolderState
 from mailstore.model.info import DIGEST, META, SIZE, Row
 from mailstore.spi import FolderDriver
 from mailstore.store import Store
+
+_SAMPLE = 16
 
 
 def settle(folder: FolderRun) -> set[int]:
@@ -29,16 +32,21 @@ def settle(folder: FolderRun) -> set[int]:
     except NoSuchFolder:
         run.journal.forget(path)
         return set()
-    if record.entries and not _still_there(record, state.uidvalidity, state.uidnext):
+    if record.entries and not _still_there(folder, record, state):
         return _look_up_all(folder, record, state.uidvalidity)
     if record.unresolved is not None:
         return _look_up_intent(folder, record, record.unresolved, state.uidvalidity)
     return set()
 
 
-def _still_there(record: FolderRecord, uidvalidity: int, uidnext: int) -> bool:
-    """Tell whether the destination folder is the one that was written to."""
-    return record.uidvalidity == uidvalidity and uidnext > max(entry.uid for entry in record.entries)
+def _still_there(folder: FolderRun, record: FolderRecord, state: FolderState) -> bool:
+    """Tell whether the destination folder is the one that was written to; some of its messages are looked at."""
+    if record.uidvalidity not in (0, state.uidvalidity) or state.uidnext <= max(entry.uid for entry in record.entries):
+        return False
+    sample = {entry.uid: entry.stored for entry in record.entries[:: max(1, len(record.entries) // _SAMPLE)]}
+    there = folder.run.destination.folder(folder.path).fetch(sample, DIGEST)
+    found = [message.digest == sample[message.uid] for message in there if message.error is None]
+    return all(found) and (bool(found) or record.uidvalidity != 0)
 
 
 def _look_up_all(folder: FolderRun, record: FolderRecord, uidvalidity: int) -> set[int]:
@@ -62,7 +70,7 @@ def _look_up_intent(folder: FolderRun, record: FolderRecord, intent: Intent, uid
 
 
 def _find(
-    store: Store, folder: FolderRun, entries: Sequence[Entry], within: range, known: Iterable[int] = ()
+    store: Store, folder: FolderRun, entries: Sequence[Message], within: range, known: Iterable[int] = ()
 ) -> list[int]:
     """Return, for each entry in order, the UID of a message of that digest, each used once; 0 where there is none."""
     passed = set(known)

@@ -6,13 +6,13 @@ in one loop, and a message that cannot go on is the rare case.
 
 from __future__ import annotations
 
+import marshal
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from mailstore.convert.journal import Entry
 from mailstore.convert.losses import whole
 from mailstore.convert.rejected import Rejected
 from mailstore.errors import MailstoreError, MessageTooLarge, UnreadableMessage
@@ -34,8 +34,8 @@ class Fact(NamedTuple):
     """In the source, for fetching it again; provisional unless ``recorded``."""
     recorded: bool
     size: int
-    meta: Meta | None
-    """What the destination was given; None where only the bytes are to be compared."""
+    meta: tuple[Any, ...] | None
+    """The fields of the Meta that the destination was given; None where only the bytes are to be compared."""
 
 
 class Trouble(NamedTuple):
@@ -136,9 +136,15 @@ def trouble(position: int, key: str, uid: int, error: MailstoreError) -> Trouble
     return Trouble(position, key, uid, type(error).__name__, str(error), "")
 
 
-def entry_of(fact: Fact) -> Entry:
-    """Return what the journal notes of a message."""
-    return Entry(fact.key, fact.digest, fact.stored)
+def pack(facts: Iterable[Fact]) -> bytes:
+    """Return facts as bytes for another process: a quarter of what pickling them costs on both sides."""
+    return marshal.dumps([(*fact[:-1], None if fact.meta is None else tuple(fact.meta)) for fact in facts])
+
+
+def unpack(packed: bytes, offset: int) -> list[Fact]:
+    """Return the facts of ``pack``, their positions moved on by ``offset``."""
+    plain = marshal.loads(packed)  # noqa: S302 - from our own child, through our own pipe
+    return [Fact(position + offset, *rest) for position, *rest in plain]
 
 
 def close(body: Body) -> None:

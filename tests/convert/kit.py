@@ -94,8 +94,9 @@ def fill(store: Store) -> None:
         if n % 2:
             store.subscribe(path)
     store.subscribe("not/there")
-    for use in ("\\Sent", "\\Junk"):
-        store.set_special_use({"\\Sent": "Sent", "\\Junk": "日本語"}[use], use)
+    if store.capabilities.special_use:
+        store.set_special_use("Sent", "\\Sent")
+        store.set_special_use("日本語", "\\Junk")
 
 
 class SeenFolder(tuple[int, int, dict[int, Seen]]):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from convert.kit import ON_DISK, fill, location, make, quiet, reopen, seen
+from convert.kit import ON_DISK, fill, location, make, put, quiet, reopen, seen
 
-from mailstore import FolderPath, Store, open_store
+from mailstore import Arrival, FolderPath, SetState, Store, open_store
 from mailstore.convert import Report, convert, plan
 from mailstore.testing.observe import bodies
 
@@ -82,6 +82,27 @@ def test_what_was_deleted_there_does_not_come_back(old: Store, kind: str, tmp_pa
     assert counts(report) == (6, 0, 6, 0)
     assert report.ok
     assert list(after["INBOX"][2]) == [2, 6]  # type: ignore[index]
+
+
+def test_what_was_all_deleted_there_does_not_come_back(old: Store, tmp_path: Path) -> None:
+    run(old, "sqlite", tmp_path)
+    with open_store(location("sqlite", tmp_path, "to")) as new:
+        new.inbox.expunge([2, 4, 6], only_deleted=False)
+    report, after = run(old, "sqlite", tmp_path)
+    assert counts(report) == (6, 0, 6, 0)
+    assert len(after["INBOX"][2]) == 0  # type: ignore[index]
+
+
+def test_other_mail_under_the_same_numbers_hides_nothing(old: Store, kind: str, tmp_path: Path) -> None:
+    run(old, kind, tmp_path)
+    with open_store(location(kind, tmp_path, "to")) as new:
+        validity = new.folder("Work").state().uidvalidity
+        new.delete("Work")
+        others = [Arrival(f"Subject: other {n}\n\n".encode(), uid=2 * n) for n in range(1, 5)]
+        put(new, WORK, others, SetState(WORK, validity, 20))
+    report, after = run(old, kind, tmp_path)
+    assert counts(report) == (6, 3, 3, 0)
+    assert list(after["Work"][2]) == [2, 4, 6, 8, 20, 21, 22]  # type: ignore[index]
 
 
 def test_what_was_deleted_in_the_source_stays(old: Store, kind: str, tmp_path: Path) -> None:
