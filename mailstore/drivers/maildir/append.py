@@ -83,6 +83,8 @@ def place(plan: Plan, touched: dict[str, None], *, last: bool) -> None:
             if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP):
                 raise
             _copy(plan, target, mtime)
+        else:
+            staged.linked = True
     touched[os.path.dirname(target)] = None
 
 

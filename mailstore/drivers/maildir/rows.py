@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from mailstore.drivers.maildir.view import View
@@ -90,19 +91,14 @@ def batches(view: View, entries: Iterable[Entry], want: int, *, keep_gone: bool)
 
 def _plain(entries: Iterable[Entry]) -> Iterator[list[Row]]:
     """Yield rows that the index alone can fill: no system call, and no call of ours for a message."""
-    make = tuple.__new__
-    nothing = (None,) * (len(Row._fields) - 7)
-    batch: list[Row] = []
-    for entry in entries:
-        start = entry[:6]
-        if entry[11][0] == _NEW:
-            start = (*entry[:4], entry[4] | RECENT, entry[5])
-        batch.append(make(Row, (*start, *nothing, ())))
-        if len(batch) >= _BATCH_ROWS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+    make, rest = tuple.__new__, iter(entries)
+    nothing = (*(None,) * (len(Row._fields) - 7), ())
+    while some := list(islice(rest, _BATCH_ROWS)):
+        yield [make(Row, (entry[:6] if entry[11][0] != _NEW else _recent(entry)) + nothing) for entry in some]
+
+
+def _recent(entry: Entry) -> tuple[object, ...]:
+    return (*entry[:4], entry[4] | RECENT, entry[5])
 
 
 def read_row(view: View, entry: Entry, want: int) -> Row:

@@ -106,24 +106,32 @@ def _collect(directory: str, new: list[str], cur: list[str]) -> Scan:
     names = found.names
     again: dict[str, list[str]] = {}
     for sub, listed in (("new/", new), ("cur/", cur)):
-        before = len(names)
-        for name in listed:
-            base, split, _ = name.rpartition(":2,")
-            if not split:
-                base = split_name(name)[0] if ":" in name or ";" in name or "!" in name else name
-            if base in names:
-                again.setdefault(base, [names[base]]).append(sub + name)
-            names[base] = sub + name
-        if any(base[:1] == "." for base in listed):
-            for base in [base for base in names if base[:1] == "."]:
-                del names[base]
-                again.pop(base, None)
-        if len(names) - before and _has_directories(f"{directory}/{sub}"):
+        if not listed:
+            continue
+        if min(listed) < "/":
+            listed = [name for name in listed if name[:1] != "."]
+        plain = dict(zip([name.rpartition(":2,")[0] for name in listed], map(sub.__add__, listed), strict=True))
+        if len(plain) == len(listed) and "" not in plain and not names:
+            found.names = names = plain
+        else:
+            _collect_odd(sub, listed, names, again)
+        if _has_directories(f"{directory}/{sub}"):
             _set_apart(directory, sub, found)
     for base, candidates in again.items():
         if base in names:
             _tell_apart(directory, base, candidates, found)
     return found
+
+
+def _collect_odd(sub: str, listed: list[str], names: dict[str, str], again: dict[str, list[str]]) -> None:
+    """Take in names of which some have no suffix, another separator, or a base that was there already."""
+    for name in listed:
+        base, split, _ = name.rpartition(":2,")
+        if not split or not base:
+            base = split_name(name)[0] if ":" in name or ";" in name or "!" in name else name
+        if base in names:
+            again.setdefault(base, [names[base]]).append(sub + name)
+        names[base] = sub + name
 
 
 def _has_directories(path: str) -> bool:

@@ -12,23 +12,26 @@ different file of a base that is taken already: two messages cannot share one na
 
 from __future__ import annotations
 
-import gc
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import count
 
 from mailstore.drivers.maildir.account import Account
 from mailstore.drivers.maildir.records import MBSYNC, Records
 from mailstore.drivers.maildir.scan import Scan, mtimes, scan
 from mailstore.drivers.sidecar import Entry, FolderIndex, Found
+from mailstore.drivers.sidecar.folder import no_garbage_collection
 from mailstore.errors import NoSuchFolder
 from mailstore.formats import maildirname
-from mailstore.formats.maildirname import Info, parse_info, split_name
+from mailstore.formats.maildirname import parse_info, split_name
 from mailstore.model.flags import NO_KEYWORDS, unite_keywords
 from mailstore.model.names import FolderPath
 from mailstore.system import fs, locks
 
 FORWARDED = "$Forwarded"
+_SHORT_MICROSECONDS = re.compile(r"^([0-9]{9,10}\.M)([0-9]{1,5})(?![0-9])", re.MULTILINE)
 
 Meaning = tuple[int, frozenset[str], tuple[str, ...]]
 """Flags, keywords and notes that an info suffix stands for."""
@@ -56,8 +59,9 @@ class View:
         self.scanned = False
         """Whether the commit at work has looked at the directories, so that the index knows all that is there."""
         self._index: FolderIndex | None = None
-        self._meanings: dict[str, Meaning] = {}
-        self._meaning_letters: dict[int, str] = {}
+        self._meanings = _Meanings({})
+        self._spoken: tuple[dict[int, str], str] | None = None
+        """The letters, and where keywords stand elsewhere too the records, by which the index was last brought up."""
         self._lock: locks.Dotlock | None = None
 
     # --- the index
@@ -137,7 +141,7 @@ class View:
             records.rewrite(found.names)
         unnumbered = [base for base in found.names if base not in records.uids]
         if unnumbered:
-            unnumbered.sort(key=maildirname.delivery_order)
+            unnumbered = in_order_of_delivery(unnumbered)
             first = max(records.uidnext, self._index_uidnext())
             lines = [(uid, base, "") for uid, base in enumerate(unnumbered, first)]
             records.append(lines, found.names)
@@ -171,71 +175,108 @@ class View:
 
     def _reconcile(self, found: Scan) -> bool:
         self.strange, self.twins = found.strange, found.twins
-        records = self.records
-        with _no_garbage_collection():
-            messages = self._found(found)
-            stamp = f"{found.stamp};{records.stamp()}" if found.stamp is not None else ""
-            self.index.reconcile(
-                messages, uidvalidity=records.uidvalidity, uidnext=max(1, records.uidnext), stamp=stamp
-            )
+        records, known = self.records, self.index
+        stamp = f"{found.stamp};{records.stamp()}" if found.stamp is not None else ""
+        validity, following = records.uidvalidity, max(1, records.uidnext)
+        speaking = (records.letters, records.stamp() if records.fields or records.courier_keywords else "")
+        if self._meanings.letters != records.letters:
+            self._meanings = _Meanings(dict(records.letters))
+        with no_garbage_collection():
+            if records.uidvalidity not in (0, known.uidvalidity) or not known.entries:
+                known.reconcile((), uidvalidity=validity, uidnext=following, stamp=stamp)
+                self._fill(known, found)
+            elif self._spoken == speaking:
+                self._merge_changed(known, found, stamp)
+            else:
+                every = self._found(found, found.names)
+                known.reconcile(every, uidvalidity=validity, uidnext=following, stamp=stamp)
+        self._spoken = (dict(speaking[0]), speaking[1])
         return self.store()
 
-    def _found(self, scanned: Scan) -> list[Found]:
-        """Return the scan as the index wants it: by recorded UID, then what has none in order of delivery."""
-        records, names = self.records, scanned.names
-        if records.source == MBSYNC:
-            uids = {base: uid for base in names if (uid := records.uid_of(base))}
-            numbered = sorted(uids, key=uids.__getitem__)
-        else:
-            uids = records.uids
-            numbered = [base for base in uids if base in names]
-        messages = self._make_found(numbered, names, uids)
-        if len(numbered) < len(names):
-            rest = sorted(names.keys() - uids.keys(), key=maildirname.delivery_order)
-            messages += self._make_found(rest, names, {})
-        for double in scanned.doubles:  # read-only: shown under its whole name
-            _, info = split_name(double.partition("/")[2])
-            flags, keywords, _ = self.meaning(info)
-            messages.append(Found(double, 0, flags, keywords, extra=double))
-        return messages
+    def _fill(self, known: FolderIndex, scanned: Scan) -> None:
+        """Take the first scan in: recorded messages as they are, then the others in order of delivery."""
+        names, records = scanned.names, self.records
+        if names:
+            uids = self._recorded(names)
+            modseq = known.advance()
+            if not uids.keys() <= names.keys():
+                uids = {base: uid for base, uid in uids.items() if base in names}
+            entries = self._entries(uids.items(), names, True, modseq)
+            if len(entries) < len(names):
+                rest = in_order_of_delivery(names.keys() - entries.keys())
+                first = max(known.uidnext, next(reversed(entries.values())).uid + 1 if entries else 1)
+                entries.update(self._entries(zip(rest, count(first), strict=False), names, False, modseq))
+            if records.fields or records.courier_keywords:
+                for base, entry in entries.items():
+                    if more := records.extra_keywords(base):
+                        entries[base] = entry._replace(keywords=unite_keywords(entry.keywords, more))
+            known.fill(entries)
+        if scanned.doubles:
+            found = self._found(scanned, ())
+            known.reconcile(found, uidvalidity=0, uidnext=0, stamp=known.stamp, complete=False)
 
-    def _make_found(self, bases: list[str], names: dict[str, str], uids: dict[str, int]) -> list[Found]:
-        if self._meaning_letters != self.records.letters:
-            self._meanings, self._meaning_letters = {}, dict(self.records.letters)
+    def _entries(
+        self, numbered: Iterable[tuple[str, int]], names: dict[str, str], recorded: bool, modseq: int
+    ) -> dict[str, Entry]:
+        """Return the index's entries for (base, UID): one object a message, no call of ours."""
         meanings, make = self._meanings, tuple.__new__
-        special = bool(self.records.fields or self.records.courier_keywords)
+        return {
+            base: make(Entry, (uid, base, recorded, modseq, flags, words, None, None, None, None, None, name))
+            for base, uid in numbered
+            for name in (names[base],)
+            for flags, words, _ in (meanings[name[len(base) + 5 :]],)
+        }
+
+    def _recorded(self, names: dict[str, str]) -> dict[str, int]:
+        """Return UID by base, growing, of what has a recorded UID; mbsync's stand in the names."""
+        if self.records.source != MBSYNC:
+            return self.records.uids
+        uids: dict[int, str] = {}
+        for base in in_order_of_delivery(names):
+            if uid := self.records.uid_of(base):
+                uids.setdefault(uid, base)
+        return {uids[uid]: uid for uid in sorted(uids)}
+
+    def _merge_changed(self, known: FolderIndex, scanned: Scan, stamp: str) -> None:
+        """Take in only what is not as it was: new, renamed, renumbered or gone."""
+        entries, uid_of = known.entries, self.records.uid_of
+        changed = [
+            base
+            for base, name in scanned.names.items()
+            if (entry := entries.get(base)) is None or entry[11] != name or entry[0] != uid_of(base)
+        ]
+        doubles = set(scanned.doubles)
+        missing = [key for key in entries.keys() - scanned.names.keys() if key not in doubles]
+        found = self._found(
+            scanned, sorted(changed, key=uid_of) if self.records.ours else in_order_of_delivery(changed)
+        )
+        uidnext = max(1, self.records.uidnext)
+        known.reconcile(found, uidvalidity=self.records.uidvalidity, uidnext=uidnext, stamp=stamp, complete=False)
+        if missing:
+            known.drop(missing, known.advance())
+
+    def _found(self, scanned: Scan, bases: Iterable[str]) -> list[Found]:
+        """Return messages of a scan as the index wants them, with what it knows already."""
+        entries, records = self.index_as_is.entries, self.records
         messages = []
         for base in bases:
-            name = names[base]
-            info = name[len(base) + 5 :]
-            try:
-                flags, keywords, _ = meanings[info]
-            except KeyError:
-                flags, keywords, _ = self.meaning(info)
-            if special and (more := self.records.extra_keywords(base)):
+            name = scanned.names[base]
+            flags, keywords, _ = self._meanings[name[len(base) + 5 :]]
+            if more := records.extra_keywords(base):
                 keywords = unite_keywords(keywords, more)
-            uid = uids.get(base, 0)
-            messages.append(make(Found, (base, uid, flags, keywords, None, None, None, None, None, name)))
+            entry = entries.get(base)
+            facts = entry[6:11] if entry is not None else (None,) * 5
+            messages.append(Found(base, records.uid_of(base), flags, keywords, *facts, extra=name))
+        for double in scanned.doubles:  # in a read-only store: shown under its whole name
+            flags, keywords, _ = self._meanings[split_name(double.partition("/")[2])[1]]
+            messages.append(Found(double, 0, flags, keywords, extra=double))
         return messages
 
     def meaning(self, info: str) -> Meaning:
         """Return what an info suffix stands for in this folder."""
-        known = self._meanings.get(info)
-        if known is None:
-            known = self._meanings[info] = self._meaning(parse_info(info))
-        return known
-
-    def _meaning(self, info: Info) -> Meaning:
-        keywords, notes = [], []
-        if info.passed:
-            keywords.append(FORWARDED)
-        for letter in info.letters:
-            keyword = self.records.letters.get(ord(letter) - 97)
-            if keyword is None:
-                notes.append(f"keyword letter {letter} has no name in dovecot-keywords; it stays in the file name")
-            else:
-                keywords.append(keyword)
-        return info.flags, unite_keywords(NO_KEYWORDS, keywords), tuple(notes)
+        if self._meanings.letters != self.records.letters:
+            self._meanings = _Meanings(dict(self.records.letters))
+        return self._meanings[info]
 
     # --- finding a file again
 
@@ -289,13 +330,36 @@ def views_locked(views: Iterable[View]) -> Iterator[list[locks.Dotlock]]:
         yield [stack.enter_context(view.locked()) for view in sorted(views, key=lambda view: view.name)]
 
 
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """A hundred thousand new tuples would set off the collector again and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+class _Meanings(dict[str, Meaning]):
+    """What each info suffix of a folder stands for, read once."""
+
+    def __init__(self, letters: dict[int, str]) -> None:
+        super().__init__()
+        self.letters = letters
+
+    def __missing__(self, text: str) -> Meaning:
+        info = parse_info(text)
+        keywords, notes = [], []
+        if info.passed:
+            keywords.append(FORWARDED)
+        for letter in info.letters:
+            keyword = self.letters.get(ord(letter) - 97)
+            if keyword is None:
+                notes.append(f"keyword letter {letter} has no name in dovecot-keywords; it stays in the file name")
+            else:
+                keywords.append(keyword)
+        meaning = self[text] = info.flags, unite_keywords(NO_KEYWORDS, keywords), tuple(notes)
+        return meaning
+
+
+def in_order_of_delivery(bases: Iterable[str]) -> list[str]:
+    """Return names in the order in which Dovecot would number them: by seconds, then microseconds, then the rest.
+
+    Sorted as text, with the microseconds of each second padded: no call of ours for a name.
+    """
+    names = list(bases)
+    padded = _SHORT_MICROSECONDS.sub(lambda match: match[1] + match[2].zfill(6), "\n".join(names)).split("\n")
+    by_padded = dict(zip(padded, names, strict=False))
+    if len(by_padded) == len(names) == len(padded):
+        return [by_padded[name] for name in sorted(padded)]
+    return sorted(names, key=maildirname.delivery_order)  # a line feed in a name

@@ -197,6 +197,19 @@ class FolderIndex:
                 return Changed(added=self._fill(found), anew=anew)
             return self._merge(found, complete)._replace(anew=anew)
 
+    def fill(self, entries: dict[str, Entry]) -> None:
+        """Take the first scan in as entries, which spares one object a message; the folder has none yet.
+
+        ``entries`` by key and in UID order, all with one modseq from ``advance``; the counters are set already (by
+        ``reconcile`` with nothing found).
+        """
+        assert not self.entries
+        self.entries = entries
+        self._by_uid = None
+        if entries:
+            self.uidnext = max(self.uidnext, next(reversed(entries.values())).uid + 1)
+            self.pending.put_all(entries.values())
+
     def _fill(self, found: Sequence[Found]) -> tuple[Entry, ...]:
         """Take the first scan in: no comparing, one modseq."""
         if not found:
