@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,11 @@ each_pair = pytest.mark.parametrize(("source", "destination"), PAIRS, ids=["-".j
 
 
 @each_pair
-def test_everything_survives(source: str, destination: str, tmp_path: Path) -> None:
-    with make(source, tmp_path, "from") as old:
+def test_everything_survives(source: str, destination: str, quick_path: Path) -> None:
+    with make(source, quick_path, "from") as old:
         fill(old)
+    with reopen(old, readonly=True) as old, make(destination, quick_path, "to") as new:
         before = seen(old), subscriptions(old), special_uses(old)
-    with reopen(old, readonly=True) as old, make(destination, tmp_path, "to") as new:
         lost = set() if new.capabilities.special_use else before[2].items() & {("日本語", "\\Junk")}
         report = convert(old, new, quiet(allow_loss=frozenset({"special-use"} if lost else ())))
         assert report.problems == []
@@ -74,9 +75,9 @@ def test_anything_survives(
     destination: str,
     folders: dict[tuple[str, ...], list[tuple[bytes, Meta, int]]],
     uidvalidity: int,
-    tmp_path_factory: pytest.TempPathFactory,
+    quick_path: Path,
 ) -> None:
-    directory = tmp_path_factory.mktemp("any")
+    directory = Path(tempfile.mkdtemp(dir=quick_path))
     with make(source, directory, "from") as old:
         for path, messages in {FolderPath(name): messages for name, messages in folders.items()}.items():
             uid, arrivals = 0, []
