@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from mailstore.formats.mbox.dialect import DEFAULT, DIALECTS, MARK, Dialect
@@ -12,6 +12,7 @@ from mailstore.formats.mbox.from_line import Kind, Zone
 _BLANK = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*")
 _QUOTED_LINE = re.compile(rb"(?:\A|(?<=[\r\n]))(>+)From ")
 _DEPTH = re.compile(rb">*")
+_GREATER = ord(">")
 
 PROBE = 65536
 """Bytes of a file that tell how it begins."""
@@ -126,13 +127,24 @@ def weigh(records: Iterable[Weighed]) -> Evidence:
     return Evidence(total, counted, nested, solaris, one, every)
 
 
+def _quoted_lines(raw: bytes) -> Iterator[tuple[int, int]]:
+    """Yield (offset, depth) of every line that is a quoted From line."""
+    at = raw.find(b">From ")
+    while at >= 0:
+        start = at
+        while start and raw[start - 1] == _GREATER:
+            start -= 1
+        if start == 0 or raw[start - 1] in b"\r\n":
+            yield start, at + 1 - start
+        at = raw.find(b">From ", at + 6)
+
+
 def _depths(raw: bytes) -> tuple[int, int]:
     """Count quoted From lines that are deeper than the lines around them, and those as deep."""
     deeper = same = 0
-    for found in _QUOTED_LINE.finditer(raw):
-        depth = len(found[1])
-        before = raw.rfind(b"\n", 0, max(found.start() - 1, 0)) + 1
-        after = raw.find(b"\n", found.end()) + 1 or len(raw)
+    for start, depth in _quoted_lines(raw):
+        before = raw.rfind(b"\n", 0, max(start - 1, 0)) + 1
+        after = raw.find(b"\n", start + depth) + 1 or len(raw)
         around = 0
         for at in (before, after):
             if _QUOTED_LINE.match(raw, at) is None:  # a From line itself says nothing of another
