@@ -11,7 +11,7 @@ import click
 from mailstore import DIGEST, HEADER, INTERNAL_DATE, SIZE, Folder, FolderPath, Message, Store, open_store
 from mailstore_cli import options
 from mailstore_cli.headers import Shown, display_name, shown
-from mailstore_cli.names import header_check, item_text, parse_folder, safe
+from mailstore_cli.names import folder_text, header_check, item_text, parse_folder, safe
 from mailstore_cli.problems import Problems
 from mailstore_cli.render import cells, fit, iso, local, out, out_json, size_text, style
 
@@ -52,7 +52,8 @@ def ls(location: str, folder: str | None, recursive: bool, as_json: bool, digest
         for found in _folders(store, folder, recursive):
             for message in found.messages(want):
                 if message.error is not None:
-                    problems.add(f"{item_text(found.path, message.uid)}: {message.error}")
+                    place = item_text(found.path, message.uid) if message.uid else folder_text(found.path)
+                    problems.add(f"{place}: {message.error}")
                 if message.uid:
                     write(found.path, message)
     return problems.exit_code

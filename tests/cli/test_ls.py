@@ -127,6 +127,21 @@ def test_an_unreadable_message_is_named_and_the_rest_is_listed(mstore, memory, m
     assert ran.stderr == "mstore: INBOX:2: torn\n"
 
 
+def test_what_is_no_message_is_named_and_not_listed(mstore, memory, monkeypatch):
+    from mailstore import Folder, UnreadableMessage
+
+    rows = Folder.rows
+
+    def broken(self, want):
+        yield from rows(self, want)
+        yield next(iter(rows(self, want)))._replace(uid=0, error=UnreadableMessage("cur/x is a directory"))
+
+    monkeypatch.setattr(Folder, "rows", broken)
+    ran = mstore("ls", memory)
+    assert (ran.exit_code, len(ran.lines)) == (1, 3)
+    assert ran.stderr == "mstore: INBOX: cur/x is a directory\n"
+
+
 def test_a_provisional_uid_carries_a_check(mstore, memory, monkeypatch):
     """Without a record of UIDs a number may mean another message by the time a command gets it."""
     from mailstore import Folder
