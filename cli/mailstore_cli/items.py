@@ -1,7 +1,7 @@
 """From items (UIDs, ranges, lines of a pipe) to messages that are there.
 
-Lines of a pipe are all read before the store is opened: in ``mstore ls X | mstore expunge X -`` nothing is removed while
-the listing is still being made, neither waits for the other's lock, and a line that names no message stops all.
+Lines of a pipe are all read before the store is opened: in ``mstore ls X | mstore expunge X -`` nothing is removed
+while the listing is still being made, neither waits for the other's lock, and a line that names no message stops all.
 """
 
 from __future__ import annotations
