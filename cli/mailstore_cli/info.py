@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mailstore import SIZE, Folder, FolderInfo, FolderPath, MailstoreError, Scope, Store, open_store
+from mailstore import SIZE, FolderInfo, FolderPath, MailstoreError, Scope, Store, open_store
 from mailstore_cli import options
 from mailstore_cli.names import folder_text, safe
 from mailstore_cli.problems import Problems
@@ -70,7 +70,10 @@ def _folder(store: Store, found: FolderInfo, problems: Problems) -> dict[str, An
     try:
         folder = store.folder(found.path)
         state = folder.state()
-        size = state.size if state.size is not None else _measure(folder)
+        size = state.size
+        if size is None:
+            size = sum(row.size or 0 for row in folder.rows(SIZE))
+            state = folder.state()  # as of the listing just read
     except MailstoreError as error:
         if error.scope is Scope.STORE and found.path.is_inbox:
             raise
@@ -85,10 +88,6 @@ def _folder(store: Store, found: FolderInfo, problems: Problems) -> dict[str, An
         "uidnext": state.uidnext,
         "highestmodseq": state.highest_modseq,
     }
-
-
-def _measure(folder: Folder) -> int:
-    return sum(row.size or 0 for row in folder.rows(SIZE))
 
 
 def _capabilities(store: Store) -> dict[str, object]:

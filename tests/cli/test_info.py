@@ -65,3 +65,13 @@ def test_trouble_with_one_folder_leaves_the_others(mstore, memory, monkeypatch):
     assert folders["Archive/2024"]["messages"] is None
     assert folders["Archive/2024"]["error"] == "it went away"
     assert "unreadable" in mstore("info", memory).text
+
+
+def test_a_large_mbox_has_all_its_counters(mstore, tmp_path):
+    """Such a file is counted without being parsed; its bytes and modseq come from the listing."""
+    mail = b"Subject: big\n\n" + b"x" * 5_000_000 + b"\n"
+    assert mstore("add", f"mbox:{tmp_path}/box", "--create", stdin=mail).exit_code == 0
+    (tmp_path / "copy").write_bytes((tmp_path / "box").read_bytes())
+    (inbox,) = mstore("info", f"{tmp_path}/copy", "--json").object["folders"]
+    assert (inbox["messages"], inbox["bytes"], inbox["uidnext"]) == (1, len(mail), 2)
+    assert inbox["highestmodseq"] > 0
