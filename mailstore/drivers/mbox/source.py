@@ -60,7 +60,7 @@ class Source:
     def _unpack(self, packed: str) -> None:
         spool = Spool()
         try:
-            with fs.errors(self.path), _reader(self.path, self.fd, packed) as stream:
+            with fs.errors(self.path), open(os.dup(self.fd), "rb") as raw, _reader(self.path, raw, packed) as stream:
                 while chunk := stream.read(CHUNK):
                     spool.append((chunk,))
         except (EOFError, ValueError) as error:
@@ -130,9 +130,8 @@ def _regular(fd: int, path: str) -> os.stat_result:
     return status
 
 
-def _reader(path: str, fd: int, packed: str) -> BinaryIO:
-    """Return a stream of the unpacked bytes of the open file ``fd``."""
-    raw = open(os.dup(fd), "rb")  # noqa: SIM115 - the stream returned owns it
+def _reader(path: str, raw: BinaryIO, packed: str) -> BinaryIO:
+    """Return a stream of the unpacked bytes of ``raw``, from its start."""
     raw.seek(0)
     if packed == "gzip":
         import gzip
@@ -149,7 +148,6 @@ def _reader(path: str, fd: int, packed: str) -> BinaryIO:
     try:
         import zstandard
     except ImportError:
-        raw.close()
         raise NotAStore(
             f"{fs.shown(path)}: packed with zstd; install mailstore[zstd] or unpack it first", path=path
         ) from None
