@@ -74,8 +74,8 @@ MEBIBYTE = 1 << 20
 def large(size: int) -> bytes:
     """Return a message of exactly ``size`` bytes with lines, some of them looking like separators."""
     head = b"Subject: large\n\n"
-    line = b"From somewhere a line of sixty four bytes or so, numbered 0001\n"
-    return (head + line * (size // len(line) + 1))[: size - 1] + b"\n"
+    lines = b"From somewhere a line\n>From elsewhere\n" + b"an ordinary line of forty bytes or so\n" * 50
+    return (head + lines * (size // len(lines) + 1))[: size - 1] + b"\n"
 
 
 NAMES: tuple[tuple[str, ...], ...] = (

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -125,6 +127,8 @@ class StoreContract(Contract):
             found = {uid: seen.body for uid, seen in listing(store.inbox).items()}
             assert {uid: found.get(uid) for uid in known} == known
             known = found
+            with suppress(subprocess.TimeoutExpired):
+                writers[0].wait(0.1)
             store.inbox.add_flags([first], ["\\Seen"])
             store.inbox.remove_flags([first], ["\\Seen"])
         answers = [harness.answer(writer) for writer in writers]
