@@ -186,3 +186,34 @@ def test_a_conversion_imports_no_more_than_it_needs(process, tmp_path):
     assert ran.exit_code == 0
     modules = {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
     assert not modules & {"tqdm", "asyncio", "email.parser", "zstandard", "unittest", "importlib.metadata"}
+
+
+def test_a_message_that_is_refused_is_set_aside(mstore, memory, messages, tmp_path, monkeypatch):
+    from mailstore import MessageTooLarge
+    from mailstore.drivers.memory.driver import MemoryDriver
+
+    stage = MemoryDriver.stage
+
+    def picky(self, arrivals):
+        if any(arrival.body == messages["encoded"] for arrival in arrivals):
+            raise MessageTooLarge("too large \x1b[31m")
+        return stage(self, arrivals)
+
+    monkeypatch.setattr(MemoryDriver, "stage", picky)
+    with open_store(f"{memory}-dest", create=True):
+        pass
+    ran = mstore("convert", memory, f"{memory}-dest", "--rejected", tmp_path / "aside", "--json")
+    assert ran.exit_code == 1
+    report = ran.object
+    assert report["messages"] == {"found": 4, "copied": 3, "skipped": 0, "failed": 1}
+    (problem,) = report["problems"]
+    (aside,) = (tmp_path / "aside").iterdir()
+    assert (problem["folder"], problem["position"], problem["error"]) == ("INBOX", 2, "MessageTooLarge")
+    assert problem["set_aside"] == str(aside)
+    assert aside.read_bytes() == messages["encoded"]
+    assert ran.stderr.startswith("mstore: INBOX, message 2: too large ")
+    assert ran.stderr.endswith(f"(its bytes are in {aside})\n")
+    assert "\x1b" not in ran.stderr
+    people = mstore("convert", memory, f"{memory}-dest", "--rejected", tmp_path / "aside")
+    assert people.exit_code == 1
+    assert "1 failed; " in people.lines[-1]
