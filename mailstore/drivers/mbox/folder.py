@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from mailstore.drivers.mbox.reading import LargeBody, Parsed
+from mailstore.drivers.mbox.scan import LIMIT
 from mailstore.drivers.mbox.shards import split
 from mailstore.drivers.mbox.source import Source
 from mailstore.drivers.mbox.sync import Folder, place
@@ -35,6 +36,7 @@ BATCH_BYTES = 1 << 20
 BATCH_ROWS = 1000
 _READ = SENDER | UIDL | CRLF_SIZE | HEADER | BODY
 """Fields that the index does not hold."""
+_COMPUTED = CRLF_SIZE | DIGEST | HEADER
 
 
 class _Shard(NamedTuple):
@@ -76,7 +78,12 @@ class MboxFolder:
 
     def state(self) -> FolderState:
         """See FolderDriver.state."""
-        known = self._look().index
+        if not self._exists():
+            raise NoSuchFolder(f"folder {self._path} is gone", folder=str(self._path))
+        counted = self._folder.count()
+        if counted is not None:
+            return counted
+        known = self._folder.look()
         unseen = recent = size = 0
         for entry in known.entries.values():
             unseen += not entry.flags & SEEN
@@ -136,9 +143,8 @@ class MboxFolder:
         reading = folder.reading
         if reading is None or not (want & _READ or (want & DIGEST and any(entry.digest is None for entry in entries))):
             for entry in entries:
-                yield _row(entry, want, None, folder.notes)
+                yield _row(entry, want, None, folder.notes.get(entry.key, ()))
             return
-        source = reading.source
         at, total = 0, len(entries)
         while at < total:
             run = [entries[at]]
@@ -151,14 +157,28 @@ class MboxFolder:
                 run.append(entries[at + len(run)])
                 end += size
             at += len(run)
-            try:
-                parsed = [reading.parse(extent) for extent in reading.extents(start, end)]
-                _check(parsed, run, source)
-            except MailstoreError as error:
-                yield from (_failed(entry, error) for entry in run)
-                continue
-            for entry, one in zip(run, parsed, strict=True):
-                yield _row(entry, want, one, folder.notes)
+            data = reading.source.read(start, end - start) if length <= LIMIT else b""
+            for entry in run:
+                yield self._known_row(entry, want, data, start)
+
+    def _known_row(self, entry: Entry, want: int, data: bytes, base: int) -> Row:
+        """Return the row of a message whose record is in ``data``, which begins at offset ``base`` of the file."""
+        reading = self._folder.reading
+        assert reading is not None
+        start, length, how = entry.extra.split(" ", 3)[:3]
+        begin, size = int(start), int(length)
+        at = begin - base
+        try:
+            if size <= LIMIT:
+                parsed = reading.parse(reading.known(data[at : at + size], begin, how))
+            else:
+                parsed = reading.parse(reading.reread(begin, size))
+            if parsed.date != entry.internal_date or parsed.body is None or body_size(parsed.body) != entry.size:
+                error = MessageChanged(f"folder {self._path}: the file changed while it was read; list it again")
+                return _failed(entry, error)
+        except MailstoreError as error:
+            return _failed(entry, error)
+        return _row(entry, want, parsed, parsed.notes)
 
     # --- shards
 
@@ -192,9 +212,12 @@ class MboxFolder:
     def _shard_rows(self, shard: _Shard, want: int) -> Iterator[Row]:
         reading = self._folder.reading
         assert reading is not None
-        end = shard.start
+        end, body, simple = shard.start, bool(want & BODY), not want & _COMPUTED
         for extent in reading.extents(shard.start, shard.stop):
-            end = extent.stop
+            end = extent[1]
+            if simple and (row := reading.plain_row(extent, body=body)) is not None:
+                yield row
+                continue
             parsed = reading.parse(extent)
             if not parsed.hidden:
                 yield fresh_row(parsed, want, shard.uidvalidity)
@@ -202,17 +225,11 @@ class MboxFolder:
             raise MessageChanged(f"folder {self._path}: its parts do not fit together; list it again")
 
 
-def _check(parsed: Sequence[Parsed], run: Sequence[Entry], source: Source) -> None:
-    """See that what was read is what the index means."""
-    if [(one.extent.start, one.extent.stop - one.extent.start) for one in parsed] != [place(entry) for entry in run]:
-        raise MessageChanged(f"{source.path}: the file changed while it was read; list the folder again")
-
-
 def _failed(entry: Entry, error: MailstoreError) -> Row:
     return Row(entry.uid, entry.key, entry.recorded, entry.modseq, entry.flags, entry.keywords, error=error)
 
 
-def _row(entry: Entry, want: int, parsed: Parsed | None, notes: dict[str, tuple[str, ...]]) -> Row:
+def _row(entry: Entry, want: int, parsed: Parsed | None, notes: tuple[str, ...]) -> Row:
     body = parsed.body if parsed is not None else None
     sender = uidl = None
     if parsed is not None:
@@ -236,7 +253,7 @@ def _row(entry: Entry, want: int, parsed: Parsed | None, notes: dict[str, tuple[
         _header(body) if want & HEADER and body is not None else None,
         body if want & BODY else None,
         None,
-        notes.get(entry.key, ()) if notes else (),
+        notes,
     )
 
 

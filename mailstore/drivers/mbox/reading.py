@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mailstore.drivers.mbox.scan import LIMIT, WINDOW, Extent, Rules, scanner
+from mailstore.drivers.mbox.scan import LIMIT, NO_LINE, WINDOW, Extent, Rules, scanner
 from mailstore.drivers.mbox.source import Source
 from mailstore.errors import MessageChanged, NotAStore
 from mailstore.formats.headers import first
@@ -19,10 +19,24 @@ from mailstore.formats.mbox.dialect import ALL, NONE, Dialect
 from mailstore.formats.mbox.from_line import FromLine, Kind, Zone, header_date
 from mailstore.formats.mbox.metadata import Base
 from mailstore.formats.mbox.opening import PROBE, Evidence, Opening, Weighed, read_opening, weigh
-from mailstore.formats.mbox.record import HEAD, OURS, Content, content_stop, message_of, read_body, read_head, style_of
-from mailstore.model.info import CHUNK, Body
+from mailstore.formats.mbox.record import (
+    HEAD,
+    OURS,
+    Content,
+    content_stop,
+    empty_line,
+    message_of,
+    read_body,
+    read_head,
+    style_of,
+)
+from mailstore.model.flags import NO_KEYWORDS, RECENT
+from mailstore.model.info import CHUNK, Body, Row
 from mailstore.system import fs
 
+_make = tuple.__new__
+PLAIN, COUNTED, OTHER = "p", "c", "o"
+"""A record without anything of a mailbox program's; one whose length is counted; any other."""
 PSEUDO = b"DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA"
 
 
@@ -163,6 +177,37 @@ class Reading:
             hidden = "expunged"
         return Parsed(extent, content, date, sender, body, hidden, notes)
 
+    def plain_row(self, extent: Extent, *, body: bool) -> Row | None:
+        """Return the row of the most frequent kind of record, small and free of anything of a mailbox program's.
+
+        None for all others: they are parsed. The row is without UID, as ``read_shard`` gives it.
+        """
+        start, _, raw, line, line_stop, _, quoted, plain, counted = extent
+        if not plain or quoted or counted or raw is None or line[0] != Kind.DATED or len(raw) > CHUNK:
+            return None
+        stop = content_stop(raw, line_stop, self.neutral)
+        date = line[2]
+        given = raw[line_stop:stop] if body else None
+        size = stop - line_stop
+        fields = (
+            0,
+            str(start),
+            False,
+            0,
+            RECENT,
+            NO_KEYWORDS,
+            date,
+            date,
+            line[1],
+            None,
+            size,
+            None,
+            None,
+            None,
+            given,
+        )
+        return _make(Row, (*fields, None, ()))
+
     @property
     def _first(self) -> int:
         return self.opening.start if self.opening is not None else 0
@@ -196,6 +241,34 @@ class Reading:
         end = raw.find(newline) + 1 if raw[:5] == b"From " else 0
         return read_head(raw, end, newline).marks.base
 
+    def known(self, raw: bytes, start: int, how: str) -> Extent:
+        """Return the extent of a record whose bytes and whose ``how`` are known: no need to look for its end.
+
+        Raises:
+            MessageChanged: there is another record now.
+        """
+        newline = self.neutral.newline
+        stop = start + len(raw)
+        if how == COUNTED:
+            rules = Rules(stop, newline, self.zone, bare=True)
+            for extent in scanner(lambda at, size: raw[at - start : at - start + size], rules, start, stop, mmdf=False):
+                return extent
+        line_stop, line = 0, NO_LINE
+        if raw[:5] == b"From ":
+            end = raw.find(newline) + 1 or len(raw)
+            parsed = self.zone.parse(raw[:end].rstrip(b"\r\n"))
+            if parsed[0] != Kind.TEXT:
+                line_stop, line = end, parsed
+        if not line_stop and not self.neutral.mmdf:
+            raise self._changed()
+        plain = how == PLAIN
+        end = 0 if plain else empty_line(raw, max(line_stop - 1, 0), len(raw), newline)
+        return Extent(start, stop, raw, line, line_stop, end, not plain and b">From " in raw, plain, 0)
+
+    def _changed(self) -> MessageChanged:
+        path = fs.shown(self.source.path)
+        return MessageChanged(f"{path}: the file changed while it was read; list the folder again")
+
     def reread(self, start: int, length: int) -> Extent:
         """Return the record at a known place.
 
@@ -206,7 +279,14 @@ class Reading:
             if extent.stop == start + length and (extent.line_stop or self.neutral.mmdf):
                 return extent
             break
-        raise MessageChanged(f"{fs.shown(self.source.path)}: the file changed while it was read; list the folder again")
+        raise self._changed()
+
+
+def how_read(extent: Extent) -> str:
+    """Return what must be remembered of a record to read it again: see ``Reading.known``."""
+    if extent.counted:
+        return COUNTED
+    return PLAIN if extent.plain and not extent.quoted else OTHER
 
 
 class LargeBody:
@@ -270,7 +350,7 @@ class LargeBody:
             offset = base + content.start
             known += [
                 (offset + at, offset + at + len(metadata.KEPT))
-                for at in metadata.kept_lines(head, content.sentinel.kept)
+                for at in metadata.kept_lines(head, content.sentinel.kept, dialect.newline)
             ]
         style = self._reading.style(content, self._extent) if self._extent.quoted else NONE
         quoted: Iterator[int] = iter(())

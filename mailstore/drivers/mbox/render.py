@@ -15,6 +15,7 @@ from mailstore.formats.mbox.metadata import Sentinel
 from mailstore.formats.mbox.record import (
     HEAD,
     Message,
+    head_needs_override,
     head_stop,
     needs_override,
     write_head,
@@ -47,7 +48,9 @@ def _large(body: Blob, message: Message, dialect: Dialect) -> Iterator[bytes]:
         end = _find_end(body, newline)
         countable = 0 <= end < size
     lacks = body.read_at(size - 1, 1) != newline
-    override = any(needs_override(piece, dialect, countable=countable) for piece in lines(body, newline))
+    override = head_needs_override(head[:end], dialect) or any(
+        needs_override(piece, dialect, countable=countable) for piece in lines(body, newline)
+    )
     asis = not override and dialect.quoting == NONE and not dialect.mmdf
     asis = asis and any(quoting.has_quoted(piece, newline) for piece in lines(body, newline))
     sentinel = sentinel._replace(size=size if lacks else -1, rd=override, asis=asis)
@@ -63,7 +66,7 @@ def _large(body: Blob, message: Message, dialect: Dialect) -> Iterator[bytes]:
 def _body(body: Blob, start: bytes, sentinel: Sentinel, style: str, dialect: Dialect) -> Iterator[bytes]:
     if sentinel.kept:
         end = head_stop(start, 0, len(start), dialect.newline)
-        body = _Prefixed(metadata.keep_senders(start[:end])[0], body, end)
+        body = _Prefixed(metadata.keep_senders(start[:end], dialect.newline)[0], body, end)
     if dialect.mmdf:
         pieces = lines(body, dialect.newline)
         yield from (map(quoting.mark, pieces) if sentinel.rd else pieces)

@@ -34,7 +34,7 @@ LIMIT = WINDOW + (1 << 16)
 LINE = 8192
 """Bytes of the longest From_ line; a longer one is text."""
 
-_MARK = re.compile(rb"(\A|\n)" + MARK + rb"\r?\n?(?:(?<=\n)|\Z)")
+_MARK = re.compile(MARK + rb"\r?(?:\n|\Z)")
 _FIELD = re.compile(rb"[!-9;-~]+[ \t]*:|>?From ")
 _FROM = re.compile(rb"From ")
 _LENGTH = re.compile(rb"[\r\n]Content-Length:[ \t]*(\d{1,18})[ \t]*[\r\n]")
@@ -77,6 +77,8 @@ class Rules(NamedTuple):
     """Whether a Content-Length may reach over full separators; asked only where one does."""
 
 
+_GREATER = ord(">")
+_make = tuple.__new__
 _TEXT = FromLine(Kind.TEXT, None, None)
 NO_LINE = FromLine(Kind.BARE, None, None)
 """In the place of a From_ line that is not there (MMDF)."""
@@ -111,10 +113,8 @@ class Scanner:
     def __init__(self, read: Read, rules: Rules, start: int, stop: int) -> None:
         self._read = read
         self._rules = rules
-        self._code = rules.newline[0]
         self._start = start
         self._stop = stop
-        self._quoted = False
         self._jump(start)
 
     def _jump(self, offset: int) -> None:
@@ -123,13 +123,12 @@ class Scanner:
         self._window = self._read(offset, WINDOW)
         self._done = offset + len(self._window)
 
-    def _more(self, keep: int) -> bool:
-        """Read on, keeping the window from file offset ``keep``; False at the end of the file."""
+    def _more(self, keep: int) -> None:
+        """Read on, keeping the window from file offset ``keep``."""
         data = self._read(self._done, WINDOW)
         self._window = self._window[keep - self._base :] + data
         self._base = keep
-        self._done += len(data)
-        return bool(data)
+        self._done = self._done + len(data) if data else self._rules.size
 
     def _line_at(self, window: bytes, at: int) -> tuple[FromLine, int]:
         """Read the From_ line at offset ``at`` of a window that holds LINE bytes more, or the rest of the file."""
@@ -141,47 +140,18 @@ class Scanner:
         line = window[at : end - 1] if window[end - 1 : end] == b"\r" else window[at:end]
         return self._rules.zone.parse(line), min(end + 1, len(window))
 
-    def _separator_at(self, at: int) -> _Separator | None:
+    def _separator_at(self, window: bytes, at: int) -> _Separator | None:
         """Return what stands at offset ``at`` of the window if it separates, else None."""
-        window = self._window
         line, end = self._line_at(window, at)
-        if line.kind == Kind.TEXT:
+        if line[0] == Kind.TEXT:
             return None
         before = window[max(at - 3, 0) : at]
         blank = before[-2:] == self._rules.newline * 2 or before == b"\n\r\n"
-        if not (line.kind == Kind.DATED and blank):
+        if not (blank and line[0] == Kind.DATED):
             field = _FIELD.match(window, end) is not None
             if not separates(line, blank=blank, field=field, bare=self._rules.bare):
                 return None
         return _Separator(self._base + at, line, end - at, blank)
-
-    def _next(self, start: int, at: int) -> _Separator | None:
-        """Find the next separator from file offset ``at`` on; None at the end. Notes quoted lines on the way.
-
-        The window goes on holding the record that begins at ``start`` as long as that is within LIMIT.
-        """
-        code = self._code
-        while True:
-            window, base = self._window, self._base
-            whole = self._done >= self._rules.size
-            # A line near the window's end is looked at when it is wholly there, with the line after it.
-            horizon = len(window) if whole else len(window) - LINE - 256
-            for found in _FROM.finditer(window, max(at - base, 1)):
-                here = found.start()
-                if here >= horizon:
-                    break
-                before = window[here - 1]
-                if before == 62:
-                    self._quoted = True
-                elif before == code:
-                    separator = self._separator_at(here)
-                    if separator is not None:
-                        return separator
-            if whole:
-                return None
-            at = max(base + horizon, at)
-            if not self._more(start if at - start <= LIMIT and start >= base else at - 4):
-                self._done = self._rules.size
 
     def _boundary(self, target: int) -> _Separator | None:
         """Return the separator that stands at ``target`` or up to two line ends later; the end of the file is one."""
@@ -206,50 +176,75 @@ class Scanner:
         if self._start >= self._stop:
             return
         line, length = self._line_at(self._window, 0)
-        if line.kind == Kind.TEXT:
-            length = 0
-        here = _Separator(self._start, line, length, full=True)
-        newline = self._rules.newline
-        reserved = RESERVED[newline]
-        while here.at < self._stop:
-            start = here.at
-            self._quoted = False
-            following = self._next(start, start + here.length)
-            stop = self._rules.size if following is None else following.at
-            if start >= self._base:
-                head, at = self._window, start - self._base
-            else:
-                head, at = self._read(start, HEAD), 0
-            limit = at + stop - start
-            if limit > at + HEAD:
-                limit = at + HEAD
-            body = at + here.length - (1 if here.length else 0)
-            end, counted = empty_line(head, body, limit, newline), 0
-            plain = reserved.search(head, body, end or limit) is None
-            if not plain and end and head.find(b"Content-Length:", at + here.length, end) >= 0:
-                found = _LENGTH.search(head, at + here.length - 1, end)
-                target = start + end - at + int(found[1]) if found else 0
-                if found and (boundary := self._believed(target, stop, following)) is not None:
-                    counted = target - start
-                    if boundary.at != stop:
-                        following = boundary if boundary.length else None
-                        stop = boundary.at
-                        self._jump(stop)
-                        self._quoted = True
-            yield Extent(
-                start,
-                stop,
-                self._slice(start, stop),
-                here.line,
-                here.length,
-                end and end - at,
-                self._quoted,
-                plain,
-                counted,
-            )
-            if following is None:
+        here = _Separator(self._start, line, length if line.kind != Kind.TEXT else 0, full=True)
+        code, size, stop = self._rules.newline[0], self._rules.size, self._stop
+        at, quoted = here.at + max(here.length, 1), False
+        while True:
+            window, base = self._window, self._base
+            whole = self._done >= size
+            # A line near the window's end is looked at when it is wholly there, with the line after it.
+            horizon = len(window) if whole else len(window) - LINE - 256
+            jumped = False
+            for found in _FROM.finditer(window, at - base):
+                place = found.start()
+                if place >= horizon:
+                    break
+                before = window[place - 1]
+                if before != code:
+                    quoted = quoted or before == _GREATER
+                    continue
+                following = self._separator_at(window, place)
+                if following is None:
+                    continue
+                extent = self._extent(here, following, quoted)
+                yield extent
+                quoted = False
+                if extent.stop != following.at:
+                    jumped = True
+                    if extent.stop >= stop or extent.stop >= size:
+                        return
+                    self._jump(extent.stop)
+                    line, length = self._line_at(self._window, 0)
+                    here = _Separator(extent.stop, line, length, full=True)
+                    at = here.at + max(length, 1)
+                    break
+                here = following
+                if here.at >= stop:
+                    return
+            if jumped:
+                continue
+            if whole:
+                yield self._extent(here, None, quoted)
                 return
-            here = following
+            at = max(base + horizon, at if at > here.at else here.at + max(here.length, 1))
+            # The window goes on holding the whole record as long as that is within LIMIT.
+            self._more(here.at if at - here.at <= LIMIT and here.at >= base else at - 4)
+
+    def _extent(self, here: _Separator, following: _Separator | None, quoted: bool) -> Extent:
+        """Return the record that begins ``here``, up to ``following`` (None: the end) or where its length says."""
+        start, line, length, _ = here
+        window, base, newline = self._window, self._base, self._rules.newline
+        stop = self._rules.size if following is None else following.at
+        at = start - base
+        if at < 0:
+            window, at = self._read(start, HEAD), 0
+        limit = at + min(stop - start, HEAD)
+        body = at + length - (1 if length else 0)
+        end = empty_line(window, body, limit, newline)
+        plain = RESERVED[newline].search(window, body, end or limit) is None
+        counted = 0
+        if not plain and end and window.find(b"Content-Length:", at + length, end) >= 0:
+            found = _LENGTH.search(window, body, end)
+            target = start + end - at + int(found[1]) if found else 0
+            if found and (boundary := self._believed(target, stop, following)) is not None:
+                counted = target - start
+                quoted = quoted or boundary.at != stop
+                stop = boundary.at
+        raw = None
+        if stop - start <= LIMIT:
+            within = start >= base and stop <= base + len(self._window)
+            raw = self._window[start - base : stop - base] if within else self._read(start, stop - start)
+        return _make(Extent, (start, stop, raw, line, length, end - at if end else 0, quoted, plain, counted))
 
     def _believed(self, target: int, stop: int, following: _Separator | None) -> _Separator | None:
         """Return the boundary that a Content-Length ending at ``target`` gives, or None where it is not believed."""
@@ -258,14 +253,6 @@ class Scanner:
             return None
         reaches_over = boundary.at > stop and following is not None and following.full
         return None if reaches_over and not self._rules.counts() else boundary
-
-    def _slice(self, start: int, stop: int) -> bytes | None:
-        """Return the bytes of a record, or None where it is too large."""
-        if stop - start > LIMIT:
-            return None
-        if start >= self._base and stop <= self._base + len(self._window):
-            return self._window[start - self._base : stop - self._base]
-        return self._read(start, stop - start)
 
 
 class MmdfScanner:
@@ -284,15 +271,16 @@ class MmdfScanner:
             whole = base + len(window) >= self._rules.size
             at = 0
             for found in _MARK.finditer(window):
-                if found.end() == len(window) and not whole:
+                start, stop = found.span()
+                if stop == len(window) and not whole:
                     break
-                if found.start() == 0 and base > self._start and not found[1]:
-                    continue
-                yield base + found.start() + len(found[1]), base + found.end()
-                at = found.end() - 1
+                if window[start - 1 : start] == b"\n" or base + start == self._start:
+                    yield base + start, base + stop
+                    at = stop - 1
             if whole:
                 yield self._rules.size, self._rules.size
                 return
+            # What is kept begins with the byte before a mark that may follow.
             at = max(at, len(window) - 16)
             more = self._read(base + len(window), WINDOW)
             window = window[at:] + more

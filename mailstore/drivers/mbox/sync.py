@@ -18,17 +18,23 @@ import hashlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mailstore.drivers.mbox.reading import Options, Parsed, Reading
+from mailstore.drivers.mbox.reading import Options, Parsed, Reading, how_read
 from mailstore.drivers.mbox.source import Source
 from mailstore.drivers.sidecar import Entry, FolderIndex, Found, Index, update
 from mailstore.errors import NoSuchStore
 from mailstore.formats.mbox.dialect import DIALECTS, Dialect
 from mailstore.formats.mbox.metadata import Base
+from mailstore.model.changes import FolderState
+from mailstore.model.flags import RECENT, SEEN
 from mailstore.model.info import body_size
 from mailstore.model.measure import digest_of
 
 RESCAN = 64 << 20
 """Bytes: a smaller file is read anew when it grew, since other flags may have changed besides."""
+
+
+COUNTED = 4 << 20
+"""Bytes: a larger file is counted without making an index of it."""
 
 
 class Stamp(NamedTuple):
@@ -88,6 +94,7 @@ class Folder:
         """By key: what was odd about a message."""
         self._indexes = index
         self._loaded = False
+        self._counted: tuple[Stamp, FolderState] | None = None
         self._keys: tuple[tuple[int, int, str], dict[bytes, int]] | None = None
 
     def look(self, saved: int | None = None) -> FolderIndex:
@@ -102,6 +109,47 @@ class Folder:
         self.index = update(self._indexes, self.name, lambda known: self._scan(known, saved))
         self._loaded = True
         return self.index
+
+    def count(self) -> FolderState | None:
+        """Return the counters of a large file that no index knows yet, in constant memory; None for any other.
+
+        Sizes are not known then, and the modseq is the index's: a listing makes both exact.
+        """
+        self.open()
+        reading = self.reading
+        if reading is None or self._indexes.persistent or reading.size < COUNTED:
+            return None
+        known = self.index if self._loaded else self._indexes.load(self.name)
+        if known.entries or known.stamp:
+            return None
+        now = self._now()
+        if self._counted is None or self._counted[0] != now:
+            self._counted = now, self._count(reading, known)
+        return self._counted[1]
+
+    def _count(self, reading: Reading, known: FolderIndex) -> FolderState:
+        numbering = _Numbering(None, known)
+        messages = unseen = recent = unnumbered = 0
+        for extent in reading.extents():
+            if extent.plain and not numbering.first:
+                numbering.honoured = False
+                messages += 1
+                unseen += 1
+                recent += 1
+                unnumbered += 1
+                continue
+            parsed = reading.parse(extent, whole=False)
+            uid = numbering.take(parsed)
+            if parsed.hidden:
+                continue
+            flags = parsed.content.marks.flags
+            messages += 1
+            unnumbered += not uid
+            unseen += not flags & SEEN
+            recent += flags & RECENT != 0
+        uidvalidity = numbering.uidvalidity or known.number()
+        uidnext = max(numbering.uidlast + 1, known.uidnext) + unnumbered
+        return FolderState(uidvalidity, uidnext, known.highest_modseq, messages, unseen, recent, None)
 
     def open(self) -> None:
         """Have the file open that is at the path now, and its size known."""
@@ -248,8 +296,8 @@ class Folder:
             found = {}
             for entry in known.entries.values():
                 words = entry.extra.split(" ")
-                if len(words) > 2:
-                    found[bytes.fromhex(words[2])] = entry.uid
+                if len(words) > 3:
+                    found[bytes.fromhex(words[3])] = entry.uid
             self._keys = (id(known), known.highest_modseq, known.stamp), found
         return self._keys[1]
 
@@ -340,7 +388,8 @@ def _found(
         body_size(body),
         None,
         digest,
-        f"{extent.start} {extent.stop - extent.start}" + (f" {sentinel.key.hex()}" if sentinel.key is not None else ""),
+        f"{extent.start} {extent.stop - extent.start} {how_read(extent)}"
+        + (f" {sentinel.key.hex()}" if sentinel.key is not None else ""),
     )
 
 

@@ -180,7 +180,7 @@ class Locked:
             return True
         raw = reading.source.read(reading.opening.start, HEAD)
         end = raw.find(reading.opening.eol[-1:]) + 1
-        where = metadata.find_base(raw, end)
+        where = metadata.find_base(raw, end, reading.opening.eol[-1:])
         if where is None:
             return False
         start, stop = where
@@ -242,7 +242,7 @@ class Locked:
         newline = reading.opening.eol[-1:]
         raw = reading.source.read(start, min(length, HEAD))
         end = raw.find(newline) + 1 if raw[:5] == b"From " else 0
-        where = metadata.find_marks(raw, end, read_head(raw, end, newline).fields)
+        where = metadata.find_marks(raw, end, read_head(raw, end, newline).fields, newline)
         if where is None:
             return None
         at, stop = where

@@ -141,7 +141,7 @@ class Zone:
         month = MONTHS.get((found["mon"] or found["mon2"]).lower())
         hour, minute, second = int(found["h"]), int(found["m"]), int(found["s"] or 0)
         day, year = int(found["day"] or found["day2"]), full_year(found["year"] or found["year2"])
-        if month is None or day > 31 or hour > 24 or minute > 59 or second > 61:
+        if month is None or not year or day > 31 or hour > 24 or minute > 59 or second > 61:
             return None
         offset = zone_offset(found["zone"] or found["zone2"] or found["zone3"] or b"")
         if offset is None:
@@ -235,7 +235,7 @@ def header_date(value: bytes, zone: Zone) -> int | None:
     month = MONTHS.get(found[2].lower())
     day, year = int(found[1]), full_year(found[3])
     hour, minute, second = int(found[4]), int(found[5]), int(found[6] or 0)
-    if month is None or not 1 <= day <= 31 or hour > 24 or minute > 59 or second > 61:
+    if month is None or not year or not 1 <= day <= 31 or hour > 24 or minute > 59 or second > 61:
         return None
     offset = zone_offset(found[7] or b"")
     if offset is None:

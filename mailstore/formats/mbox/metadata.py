@@ -52,16 +52,18 @@ RESERVED = {
     for newline in (b"\n", b"\r")
 }
 """Finds, by newline, a reserved field behind a line end, whatever its value: a first look that most mail fails."""
-_LINE_END = re.compile(rb"[\r\n](?=Status:|X-(?:Status|Keywords|UID|IMAP|Mozilla-)|Content-Length:)")
-_FIELD = re.compile(
-    rb"(Status|X-(?:Status|Keywords|UID|IMAP|IMAPbase|Mozilla-Status2?|Mozilla-Keys)|Content-Length):"
-    rb"([^\r\n]*(?:(?:\r\n|\n|\r)[ \t][^\r\n]*)*)(\r\n|\n|\r|\Z)"
-)
-_SENDERS = re.compile(
-    rb"(?:\A|(?<=[\r\n]))(?=X-Mailstore-Kept-|(?i:(?:Status|X-(?:Status|Keywords|UID|IMAP|IMAPbase|Mailstore|"
-    rb"Mozilla-Status2?|Mozilla-Keys)|Content-Length)[ \t]*:))"
-)
-_KEPT = re.compile(rb"(?:\A|(?<=[\r\n]))" + KEPT)
+_NAMES = rb"(?:Status|X-(?:Status|Keywords|UID|IMAP|IMAPbase|Mozilla-Status2?|Mozilla-Keys)|Content-Length)"
+_ENDS = {b"\n": rb"\r?\n", b"\r": rb"\r"}
+_FIELD = {
+    newline: re.compile(rb"(" + _NAMES + rb"):([^\r\n]*(?:" + end + rb"[ \t][^\r\n]*)*)(?:" + end + rb"|\Z)")
+    for newline, end in _ENDS.items()
+}
+_SENDERS = {
+    # Beginning with the newline, which is ten times as fast as looking behind; the first line is seen to apart.
+    newline: re.compile(newline + rb"(?=" + KEPT + rb"|(?i:(?:" + _NAMES + rb"|X-Mailstore)[ \t]*:))")
+    for newline in _ENDS
+}
+_KEPT = {newline: re.compile(newline + KEPT) for newline in _ENDS}
 
 _ATOM = rb"[^\x00-\x20\x7f(){%*\"\\\]]+"
 _GRAMMAR = {
@@ -119,12 +121,12 @@ class Marks(NamedTuple):
     """Thunderbird deleted it and has not compacted the file since."""
 
 
-def find_fields(data: bytes, start: int, stop: int) -> list[Field]:
+def find_fields(data: bytes, start: int, stop: int, newline: bytes) -> list[Field]:
     """Return the metadata fields of the header block ``data[start:stop]``, in order; only those of right grammar."""
-    places = [start, *(found.end() for found in _LINE_END.finditer(data, start, stop))]
+    places = [start, *(found.start() + 1 for found in RESERVED[newline].finditer(data, start, stop))]
     return [
         Field(match[1], match[2], match.start(), match.end())
-        for match in (_FIELD.match(data, place, stop) for place in places)
+        for match in (_FIELD[newline].match(data, place, stop) for place in places)
         if match is not None and _GRAMMAR[match[1]].match(match[2])
     ]
 
@@ -184,18 +186,18 @@ def read_base(value: bytes, *, pseudo: bool = False) -> Base | None:
 
 # --- the block we write ----------------------------------------------------------------------------------------------
 
-BLOCK = re.compile(
-    rb"(?:X-IMAPbase:[ ](\d{1,10})[ ](\d{1,10})([^\r\n]*)(?:\r\n|\n|\r))?"
-    rb"(?:Status:([ RO]*)(?:\r\n|\n|\r)"
-    rb"X-Status:([ AFTD]*)(?:\r\n|\n|\r)"
-    rb"X-Keywords:([^\r\n]*)(?:\r\n|\n|\r)"
-    rb"(?:X-UID:[ ](\d{1,10})[ ]*(?:\r\n|\n|\r))?"
-    rb"(?:Content-Length:[ ](\d{1,18})[ ]*(?:\r\n|\n|\r))?)"
-    rb"(?:X-Mailstore:([^\r\n]*)(?:\r\n|\n|\r))?"
-)
+BLOCK = {
+    newline: re.compile(
+        rb"(?:X-IMAPbase:[ ](\d{1,10})[ ](\d{1,10})([^\r\n]*)" + end + rb")?"
+        rb"(?:Status:([ RO]*)" + end + rb"X-Status:([ AFTD]*)" + end + rb"X-Keywords:([^\r\n]*)" + end + rb""
+        rb"(?:X-UID:[ ](\d{1,10})[ ]*" + end + rb")?(?:Content-Length:[ ](\d{1,18})[ ]*" + end + rb")?)"
+        rb"(?:X-Mailstore:([^\r\n]*)" + end + rb")?"
+    )
+    for newline, end in _ENDS.items()
+}
 """Our block, or what another program that changed flags left of it: groups are uidvalidity, uidlast, folder's
 keywords, Status, X-Status, keywords, UID, length, sentinel."""
-LONE_SENTINEL = re.compile(rb"X-Mailstore:([^\r\n]*)(?:\r\n|\n|\r)")
+LONE_SENTINEL = {newline: re.compile(rb"X-Mailstore:([^\r\n]*)" + end) for newline, end in _ENDS.items()}
 """All that is left of it where a program took the known headers out (mutt, Python)."""
 
 
@@ -242,45 +244,47 @@ def fit_base(base: Base, room: bytes, eol: bytes) -> bytes | None:
     return None if spare < 0 else least[: -len(eol)] + b" " * spare + eol
 
 
-def find_base(raw: bytes, start: int) -> tuple[int, int] | None:
+def find_base(raw: bytes, start: int, newline: bytes) -> tuple[int, int] | None:
     """Return where the ``X-IMAPbase`` or ``X-IMAP`` line of the header block at ``start`` is, if it is one line."""
-    found = re.search(rb"(?<=[\r\n])(X-IMAP(?:base)?:[^\r\n]*(?:\r\n|\n|\r))(?![ \t])", raw[start - 1 :])
-    return None if found is None else (start - 1 + found.start(), start - 1 + found.end())
+    found = re.compile(rb"(?<=" + newline + rb")X-IMAP(?:base)?:[^\r\n]*" + _ENDS[newline] + rb"(?![ \t])").search(
+        raw, start
+    )
+    return None if found is None else found.span()
 
 
-def find_marks(raw: bytes, start: int, fields: list[Field]) -> tuple[int, int] | None:
+def find_marks(raw: bytes, start: int, fields: list[Field], newline: bytes) -> tuple[int, int] | None:
     """Return where Status, X-Status and X-Keywords stand, if they are neighbours and nothing else says flags.
 
     ``fields`` are the metadata fields outside our block, ``start`` is where the header block begins.
     """
-    block = BLOCK.match(raw, start)
-    if block is not None and not any(field.name in _SAYS_FLAGS for field in fields):
-        return block.start(4) - len(b"Status:"), raw.index(b"\n" if b"\n" in block[0] else b"\r", block.start(6)) + 1
+    block = BLOCK[newline].match(raw, start)
     mine = [field for field in fields if field.name in _SAYS_FLAGS]
-    if block is not None or not mine or any(field.name.startswith(b"X-Mozilla") for field in mine):
+    if block is not None:
+        return None if mine else (block.start(4) - len(b"Status:"), raw.index(newline, block.end(6)) + 1)
+    if not mine or any(field.name.startswith(b"X-Mozilla") for field in mine):
         return None
-    for before, after in pairwise(mine):
-        if before.stop != after.start:
-            return None
+    if any(before.stop != after.start for before, after in pairwise(mine)):
+        return None
     return mine[0].start, mine[-1].stop
 
 
 _SAYS_FLAGS = frozenset({b"Status", b"X-Status", b"X-Keywords", b"X-Mozilla-Status", b"X-Mozilla-Keys"})
 
 
-def keep_senders(block: bytes) -> tuple[bytes, int]:
+def keep_senders(block: bytes, newline: bytes) -> tuple[bytes, int]:
     """Rename the sender's fields that would read as metadata; returns the block and how many there were."""
-    return _SENDERS.subn(KEPT, block)
+    kept, count = _SENDERS[newline].subn(newline + KEPT, newline + block)
+    return kept[1:], count
 
 
-def restore_senders(data: bytes, count: int) -> bytes:
+def restore_senders(data: bytes, count: int, newline: bytes) -> bytes:
     """Take back what ``keep_senders`` did to the first ``count`` lines."""
-    return _KEPT.sub(b"", data, count=count)
+    return _KEPT[newline].sub(newline, newline + data, count=count)[1:]
 
 
-def kept_lines(data: bytes, count: int) -> list[int]:
+def kept_lines(data: bytes, count: int, newline: bytes) -> list[int]:
     """Return where the first ``count`` renamed lines begin."""
-    return [found.start() for found, _ in zip(_KEPT.finditer(data), range(count), strict=False)]
+    return [found.start() for found, _ in zip(_KEPT[newline].finditer(newline + data), range(count), strict=False)]
 
 
 # --- the sentinel ----------------------------------------------------------------------------------------------------

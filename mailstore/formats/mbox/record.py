@@ -86,18 +86,18 @@ def read_head(raw: bytes, start: int, newline: bytes, *, plain: bool = False) ->
     stop = len(raw)
     marks, sentinel, own = None, NO_SENTINEL, False
     if raw[start : start + 7] in OURS:
-        block = metadata.BLOCK.match(raw, start, stop)
+        block = metadata.BLOCK[newline].match(raw, start, stop)
         if block is not None:
             marks, sentinel, own = _read_block(block)
             start = block.end()
-        elif (lone := metadata.LONE_SENTINEL.match(raw, start, stop)) is not None:
+        elif (lone := metadata.LONE_SENTINEL[newline].match(raw, start, stop)) is not None:
             sentinel, own = metadata.read_sentinel(lone[1]), True
             start = lone.end()
     limit = min(stop, start + HEAD)
     end = head_stop(raw, start, limit, newline)
     fields = NO_FIELDS
     if metadata.RESERVED[newline].search(raw, max(start - 1, 0), end):
-        fields = metadata.find_fields(raw, start, end)
+        fields = metadata.find_fields(raw, start, end, newline)
         found = metadata.read_fields(fields)
         marks = found if marks is None else _joined(marks, found, {field.name for field in fields})
     return Content(start, fields, marks or NO_MARKS, sentinel, own)
@@ -173,7 +173,7 @@ def read_body(raw: bytes, content: Content, stop: int, dialect: Dialect, style: 
         body = quoting.unquote(body, style, dialect.newline)
     if sentinel is not NO_SENTINEL:
         if sentinel.kept:
-            body = metadata.restore_senders(body, sentinel.kept)
+            body = metadata.restore_senders(body, sentinel.kept, dialect.newline)
         if sentinel.size >= 0 and body[sentinel.size :] in (b"\n", b"\r\n", b"\r"):
             body = body[: sentinel.size]
     return body
@@ -203,9 +203,10 @@ def facts(body: bytes, dialect: Dialect) -> tuple[Sentinel, int]:
     head = body[: min(end, HEAD)].lower()
     kept = 0
     if _SENDERS_HINT.search(head) or _SENDERS_HINT.match(b"\n" + head[:32]):
-        kept = metadata.keep_senders(body[: min(end, HEAD)])[1]
+        kept = metadata.keep_senders(body[: min(end, HEAD)], newline)[1]
     lacks = bool(body) and body[-1:] != newline
-    rd = needs_override(body, dialect, countable=end < len(body) or body[-2:] == newline * 2)
+    countable = end < len(body) or body[-2:] == newline * 2
+    rd = needs_override(body, dialect, countable=countable) or head_needs_override(body[:end], dialect)
     return (
         Sentinel(
             size=len(body) if lacks else -1,
@@ -229,13 +230,18 @@ def needs_override(body: bytes, dialect: Dialect, *, countable: bool) -> bool:
     return not (dialect.counted and countable) and quoting.has_from(body, dialect.newline)
 
 
+def head_needs_override(head: bytes, dialect: Dialect) -> bool:
+    """Tell the same of a header block: no Content-Length speaks for a line ``From `` in it."""
+    return dialect.counted and dialect.quoting == NONE and quoting.has_from(head, dialect.newline)
+
+
 def write_record(body: bytes, message: Message, dialect: Dialect) -> bytes:
     """Return the whole record of a message."""
     sentinel, end = facts(body, dialect)
     newline = dialect.newline
     if sentinel.kept:
         limit = min(end, HEAD)
-        body = metadata.keep_senders(body[:limit])[0] + body[limit:]
+        body = metadata.keep_senders(body[:limit], newline)[0] + body[limit:]
     style = ALL if sentinel.rd else dialect.quoting
     if dialect.mmdf:
         body = quoting.mark(body) if sentinel.rd else body
