@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import click
 
 from mailstore import open_store, parse_location
-from mailstore.convert import LOSSES, Options, Plan, Report
+from mailstore.convert import LOSSES, FolderReport, Options, Plan, Report
 from mailstore.convert import Progress as Step
 from mailstore.convert import convert as convert_stores
 from mailstore.convert import plan as plan_conversion
@@ -41,7 +41,7 @@ _MOST_PROBLEMS = 100
             ),
             (
                 "Exit code 0: all that was found arrived and, unless --no-verify is given, was read again and "
-                "compared. 1: something was lost or failed, or was refused."
+                "compared. 1: something failed, was left out with an allowed loss, or was refused."
             ),
         ),
     ),
@@ -125,7 +125,9 @@ def convert(
             )
 
         report = convert_stores(old, new, wanted, watch)
-    return _show_report(report, quiet, as_json)
+        there = {info.path for info in new.folders() if info.selectable}
+    left_out = [entry for entry in report.folders if entry.skipped and entry.folder not in there]
+    return _show_report(report, left_out, quiet, as_json)
 
 
 def _show_plan(planned: Plan, wanted: Options, quiet: bool, as_json: bool) -> int:
@@ -157,7 +159,9 @@ def _show_plan(planned: Plan, wanted: Options, quiet: bool, as_json: bool) -> in
     return FAILED if planned.problems else OK
 
 
-def _show_report(report: Report, quiet: bool, as_json: bool) -> int:
+def _show_report(report: Report, left_out: list[FolderReport], quiet: bool, as_json: bool) -> int:
+    for entry in left_out:
+        say(f"{folder_text(entry.folder)}: left out, as allowed, with {plural(entry.skipped, 'message')}")
     _name_problems(
         [(problem.folder, problem.position, problem.reason, problem.set_aside) for problem in report.problems]
     )
@@ -165,7 +169,7 @@ def _show_report(report: Report, quiet: bool, as_json: bool) -> int:
         out_json(report.to_dict())
     elif not quiet:
         _print_report(report)
-    return OK if report.ok else FAILED
+    return OK if report.ok and not left_out else FAILED
 
 
 def _print_report(report: Report) -> None:

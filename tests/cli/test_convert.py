@@ -112,13 +112,15 @@ def test_losses_are_refused_unless_allowed(mstore, memory, tmp_path):
     assert (refused["kind"], refused["exit_code"]) == ("LossRefused", 1)
     allowed = [word for name in names for word in ("--allow-loss", name)]
     ran = mstore("convert", memory, dest, "--json", *allowed)
-    assert ran.exit_code == 0
+    assert (ran.exit_code, ran.stderr) == (1, "mstore: Archive/2024: left out, as allowed, with 1 message\n")
     report = ran.object
     assert [loss["name"] for loss in report["losses"]] == names
     assert report["messages"] == {"found": 4, "copied": 3, "skipped": 1, "failed": 0}
     people = mstore("convert", memory, dest, *allowed)
     assert "Lost, as allowed: " in people.text
     assert "left out" in mstore("convert", memory, dest, "-n").text
+    chosen = ("--folder", "INBOX", "--allow-loss", "subscriptions")
+    assert mstore("convert", memory, dest, *chosen).exit_code == 0  # what was not chosen was not found either
 
 
 def test_a_message_that_cannot_be_read_is_named_and_the_rest_goes_on(mstore, tmp_path, messages):
