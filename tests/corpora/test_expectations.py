@@ -28,7 +28,8 @@ def test_claim(claim: dict[str, Any]) -> None:
             stem, _, numbers = claim["exact_messages"].partition("<")
             first, last = map(int, numbers.rstrip(">").split(".."))
             wanted = [(ROOT / f"{stem}{number}").read_bytes() for number in range(first, last + 1)]
-            assert [message.bytes() for message in store.inbox] == wanted
+            # its splitter leaves the empty line before the next From_ line with the message (docs/violations.md)
+            assert [message.bytes() + b"\n" for message in store.inbox] == wanted
         if claim["format"] == "maildir tree":
             in_place = [p for p in path.rglob("*") if p.is_file() and p.parent.name in ("cur", "new")]
             assert sum(digests(store).values()) == len(in_place) == 43
