@@ -16,7 +16,8 @@ from contextlib import suppress
 from mailstore.drivers.sidecar import Index
 from mailstore.system import fs
 
-_NAME = ".mailstore-intent"
+_NAME = ".mailstore-intent.lock"
+"""Dovecot passes over ``.lock``."""
 
 
 class Intent:

@@ -41,7 +41,8 @@ def _path(mailbox: str, kind: str) -> str:
     directory, name = os.path.split(os.path.abspath(mailbox))
     digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
     if os.access(directory, os.W_OK | os.X_OK) and not os.stat(directory).st_mode & stat.S_ISVTX:
-        return os.path.join(directory, kind + digest)
+        # Dovecot passes over .lock; any other file in a tree it would show as a folder.
+        return os.path.join(directory, f"{kind}{digest}.lock")
     base = os.environ.get("XDG_STATE_HOME", "")
     if not os.path.isabs(base):
         base = os.path.join(os.path.expanduser("~"), ".local", "state")

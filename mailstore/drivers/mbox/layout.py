@@ -32,6 +32,7 @@ LONGEST = 200
 SUBSCRIPTIONS = ".subscriptions"
 _SUFFIXES = (".sbd", ".msf", ".lock")
 _FULL_NAME = ".mailstore-name."
+"""Holds a whole name; its own name ends in ``.lock``, which Dovecot passes over."""
 _INBOXES = ("inbox", "INBOX", "Inbox", "mbox")
 _SKIPPED = frozenset({"popstate.dat", "msgFilterRules.dat", "filterlog.html", "dovecot-uidlist", "dovecot-keywords"})
 
@@ -106,7 +107,7 @@ class Layout:
         """Return the component that a file name spells."""
         if escape.is_shortened(name):
             try:
-                with open(os.path.join(directory, _FULL_NAME + name[-32:]), encoding="utf-8") as file:
+                with open(os.path.join(directory, f"{_FULL_NAME}{name[-32:]}.lock"), encoding="utf-8") as file:
                     full = file.read()
                 if self.spell(full) == name:
                     return full
@@ -125,7 +126,7 @@ class Layout:
         """Keep the whole of a shortened name beside its file, durable on return."""
         name = self.spell(component)
         if escape.is_shortened(name) and self.read(directory, name) != component:
-            fs.replace_file(os.path.join(directory, _FULL_NAME + name[-32:]), component.encode())
+            fs.replace_file(os.path.join(directory, f"{_FULL_NAME}{name[-32:]}.lock"), component.encode())
 
     def place(self, path: FolderPath) -> Place:
         """Return where a folder is, or would be."""
@@ -160,6 +161,8 @@ class Layout:
             return
         for entry in found:
             name = entry.name
+            if name.startswith(".") and not name.startswith((fs.TEMPORARY, SUBSCRIPTIONS)) and _is_mail(entry):
+                tree.skipped.append((entry.path, "a hidden file, though it is mail"))
             if name.startswith(".") or name in _SKIPPED or name.lower().endswith((".msf", ".lock")):
                 continue
             if entry.is_dir(follow_symlinks=False):
@@ -193,6 +196,11 @@ class Layout:
         if path in tree.virtual and len(tree.folders) == before + 1:
             del tree.folders[path]
             tree.virtual.discard(path)
+
+
+def _is_mail(entry: os.DirEntry[str]) -> bool:
+    """Tell whether a hidden file holds mail."""
+    return entry.is_file(follow_symlinks=False) and entry.stat().st_size > 0 and _why_not(entry) is None
 
 
 def _why_not(entry: os.DirEntry[str]) -> str | None:

@@ -75,6 +75,8 @@ class Rules(NamedTuple):
     """The file's first line has no date."""
     counts: Callable[[], bool] = lambda: True
     """Whether a Content-Length may reach over full separators; asked only where one does."""
+    data: Callable[[int], int] = lambda at: at
+    """Where the next byte is that is no hole of a sparse file, from an offset on."""
 
 
 _GREATER = ord(">")
@@ -140,6 +142,11 @@ class Scanner:
         line = window[at : end - 1] if window[end - 1 : end] == b"\r" else window[at:end]
         return self._rules.zone.parse(line), min(end + 1, len(window))
 
+    def _first(self) -> _Separator:
+        """Return what stands at the window's beginning, which is a record's."""
+        line, length = self._line_at(self._window, 0)
+        return _Separator(self._base, line, length if line.kind != Kind.TEXT else 0, full=True)
+
     def _separator_at(self, window: bytes, at: int) -> _Separator | None:
         """Return what stands at offset ``at`` of the window if it separates, else None."""
         line, end = self._line_at(window, at)
@@ -175,8 +182,7 @@ class Scanner:
         """Yield the records in order."""
         if self._start >= self._stop:
             return
-        line, length = self._line_at(self._window, 0)
-        here = _Separator(self._start, line, length if line.kind != Kind.TEXT else 0, full=True)
+        here = self._first()
         code, size, stop = self._rules.newline[0], self._rules.size, self._stop
         at, quoted = here.at + max(here.length, 1), False
         while True:
@@ -199,15 +205,14 @@ class Scanner:
                 extent = self._extent(here, following, quoted)
                 yield extent
                 quoted = False
-                if extent.stop != following.at:
+                if extent.stop != following.at:  # a Content-Length reached farther
                     jumped = True
-                    if extent.stop >= stop or extent.stop >= size:
-                        return
-                    self._jump(extent.stop)
-                    line, length = self._line_at(self._window, 0)
-                    here = _Separator(extent.stop, line, length, full=True)
-                    at = here.at + max(length, 1)
-                    break
+                    if extent.stop < min(stop, size):
+                        self._jump(extent.stop)
+                        here = self._first()
+                        at = here.at + here.length
+                        break
+                    return
                 here = following
                 if here.at >= stop:
                     return
@@ -216,9 +221,21 @@ class Scanner:
             if whole:
                 yield self._extent(here, None, quoted)
                 return
-            at = max(base + horizon, at if at > here.at else here.at + max(here.length, 1))
-            # The window goes on holding the whole record as long as that is within LIMIT.
-            self._more(here.at if at - here.at <= LIMIT and here.at >= base else at - 4)
+            at = self._refill(here, max(base + horizon, at, here.at + max(here.length, 1)))
+
+    def _refill(self, here: _Separator, at: int) -> int:
+        """Read on; returns the file offset to search from, which is ``at`` unless a hole was skipped.
+
+        The window goes on holding the whole record that begins ``here`` as long as that is within LIMIT.
+        """
+        if at - here.at <= LIMIT and here.at >= self._base:
+            self._more(here.at)
+        elif (data := self._rules.data(self._done)) - self._done > WINDOW:
+            self._jump(data - LINE)
+            return data - LINE + 1
+        else:
+            self._more(at - 4)
+        return at
 
     def _extent(self, here: _Separator, following: _Separator | None, quoted: bool) -> Extent:
         """Return the record that begins ``here``, up to ``following`` (None: the end) or where its length says."""

@@ -7,6 +7,7 @@ the process), and descriptors may be shared.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -97,6 +98,15 @@ class Source:
         except OSError as error:
             raise StorageFailure(f"{fs.shown(self.path)}: {error.strerror}", path=self.path) from error
         return data
+
+    def next_data(self, offset: int) -> int:
+        """Return the offset of the first byte from ``offset`` on that is no hole of a sparse file."""
+        if self._spool is not None or offset >= self.size:
+            return offset
+        try:
+            return min(os.lseek(self.fd, offset, os.SEEK_DATA), self.size)
+        except OSError as error:
+            return self.size if error.errno == errno.ENXIO else offset
 
     def read_exactly(self, offset: int, size: int) -> bytes:
         """The same where fewer bytes mean that the file was changed under the reader.

@@ -427,6 +427,10 @@ class MboxDriver:
         return locked(folder, self._settings.lock_timeout, dotlock=self._dotlock)
 
 
+KEPT_FILES = (".mailstore-name.", ".mailstore-intent", ".mailstore-index", *journal.NAMES)
+"""How the names of our hidden files begin that are no leftovers."""
+
+
 def _inbox_first(path: FolderPath) -> tuple[bool, FolderPath]:
     return (path != INBOX, path)
 
@@ -442,9 +446,7 @@ def _clean(directory: str) -> int:
         path = os.path.join(directory, name)
         try:
             status = os.lstat(path)
-            if max(status.st_mtime, status.st_ctime) < clock.now() - 36 * 3600 and not name.startswith(
-                (".mailstore-name.", ".mailstore-intent", ".mailstore-index", *journal.NAMES)
-            ):
+            if max(status.st_mtime, status.st_ctime) < clock.now() - 36 * 3600 and not name.startswith(KEPT_FILES):
                 fs.unlink(path)
                 removed += 1
         except OSError:
