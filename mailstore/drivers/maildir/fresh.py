@@ -5,8 +5,8 @@ and a folder that fills up before everybody's eyes is a folder that may stay hal
 
 The solution. The files are made under their final names in a hidden folder in the root's ``tmp``, by as many processes
 as one likes; then one syncfs, the uidlist, and the rename of the whole directory. A folder that is there already, and
-INBOX, gets its empty ``cur`` (or ``new``) replaced by the filled one. Processes that fill agree on keyword letters
-through the hidden ``dovecot-keywords``, under a lock.
+INBOX, gets its empty ``cur`` (or ``new``) and its records replaced by the filled ones. Processes that fill agree on
+keyword letters through the hidden ``dovecot-keywords``, under a lock.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import cast
 
 from mailstore.drivers.maildir import journal, staging, tree
 from mailstore.drivers.maildir.account import Account
+from mailstore.drivers.maildir.layout import SUBDIRECTORIES
 from mailstore.drivers.maildir.naming import fields_for, info_for
 from mailstore.drivers.maildir.records import KEYWORDS, Line, Records, read_file
 from mailstore.drivers.maildir.view import View
@@ -178,14 +179,15 @@ class MaildirFresh:
         view.records.load()
         if known.entries or view.records.uids or view.records.uidnext > 1:
             raise self._taken()
-        if self._letters:
-            fs.replace_file(
-                f"{view.directory}/{KEYWORDS}", dovecotfiles.render_keywords(self._letters), self._account.mode
-            )
-        self._write_records(view.records, receipts, lines, validity, following)
+        # The records go in together with the messages: written before, a crash in between would use the UIDs up.
+        records = Records(self._account.root, self._hidden, self._account.family)
+        records.load()
+        records.uidvalidity, records.guid = view.records.uidvalidity, view.records.guid
+        self._write_records(records, receipts, lines, validity, following)
         inside = os.path.relpath(self._hidden, self._account.root)
-        subs = [sub for sub in ("new", "cur") if any(name.startswith(sub) for _, name, _, _, _ in receipts)]
-        pairs = [(f"{inside}/{sub}", os.path.join(view.name, sub)) for sub in subs]
+        parts = [sub for sub in ("new", "cur") if any(name.startswith(sub) for _, name, _, _, _ in receipts)]
+        parts += sorted(set(os.listdir(self._hidden)) - set(SUBDIRECTORIES))
+        pairs = [(f"{inside}/{part}", os.path.join(view.name, part)) for part in parts]
         try:
             if view.directory == self._account.root or len(pairs) < 2:
                 journal.carry_out(self._account.root, pairs)
@@ -196,6 +198,7 @@ class MaildirFresh:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
             raise self._taken() from error
+        view.records.load()
         fs.remove_tree(self._hidden)
 
     def _taken(self) -> FolderExists:

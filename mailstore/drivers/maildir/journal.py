@@ -16,6 +16,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 
+from mailstore.drivers.maildir.records import KEYWORDS, UIDDB, UIDLIST
 from mailstore.system import fs, locks
 
 NAME = "mailstore-intent"
@@ -64,9 +65,9 @@ def _sync(root: str, pairs: Sequence[Pair]) -> None:
 
 
 def _rename(root: str, source: str, target: str) -> None:
-    """Rename to a name that is free, or a directory over an empty one."""
+    """Rename to a name that is free, a directory over an empty one, or a folder's record over its older one."""
     old, new = os.path.join(root, source), os.path.join(root, target)
-    if os.path.isdir(old) and not os.path.islink(old):
+    if (os.path.isdir(old) and not os.path.islink(old)) or os.path.basename(new) in (UIDLIST, UIDDB, KEYWORDS):
         fs.rename(old, new)  # rename(2) replaces only an empty directory
     else:
         fs.rename_noreplace(old, new)
