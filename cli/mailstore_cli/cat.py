@@ -7,9 +7,10 @@ import sys
 
 import click
 
-from mailstore import open_store
+from mailstore import MessageError, open_store
 from mailstore_cli import options
 from mailstore_cli.items import choose, read_items
+from mailstore_cli.names import item_text
 from mailstore_cli.problems import Problems
 
 _PIECE = 1 << 20
@@ -37,7 +38,10 @@ def cat(location: str, uids: tuple[str, ...], folder: str | None) -> int:
     with open_store(location, readonly=True) as store:
         for found, present in choose(store, items, problems):
             for uid in present:
-                with found.get(uid, 0).open() as message:
-                    shutil.copyfileobj(message, stdout, _PIECE)
+                try:
+                    with found.get(uid, 0).open() as message:
+                        shutil.copyfileobj(message, stdout, _PIECE)
+                except MessageError as error:
+                    problems.add(f"{item_text(found.path, uid)}: {error}")
     stdout.flush()
     return problems.exit_code

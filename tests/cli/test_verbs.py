@@ -45,6 +45,21 @@ class TestCat:
         assert mstore("cat", memory, "-f", "Nowhere", "1").exit_code == 66
         assert mstore("cat", memory, "90-").exit_code == 0
 
+    def test_one_that_cannot_be_read_leaves_the_others(self, mstore, memory, messages, monkeypatch):
+        from mailstore import Folder, UnreadableMessage
+
+        opened = Folder.open
+
+        def broken(self, uid):
+            if uid == 2:
+                raise UnreadableMessage("permission denied", uid=uid)
+            return opened(self, uid)
+
+        monkeypatch.setattr(Folder, "open", broken)
+        ran = mstore("cat", memory, "1-")
+        assert (ran.exit_code, ran.stdout) == (1, messages["plain"] + messages["hostile"])
+        assert ran.stderr == "mstore: INBOX:2: permission denied\n"
+
     def test_a_pipe_of_something_else(self, mstore, memory):
         for line in (b"hello\n", b"{}\n", b"{broken\n", b'{"uid": "1", "folder": "INBOX"}\n', b'{"error": {}}\n'):
             ran = mstore("cat", memory, "-", stdin=line)
