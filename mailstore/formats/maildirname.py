@@ -132,10 +132,9 @@ def host_part(host: str) -> str:
     return escaped[:64] or "localhost"
 
 
-def delivery_order(base: str) -> tuple[int, int, str]:
-    """Return what Dovecot sorts unnumbered messages by: seconds, microseconds, then the rest of the name."""
+def delivery_order(base: str) -> tuple[int, str]:
+    """Return what Dovecot sorts unnumbered messages by: seconds, then microseconds as a number, then the rest."""
     seconds, _, rest = base.partition(".")
     if not seconds.isascii() or not seconds.isdigit() or len(seconds) > 18:
-        return 0, 0, base
-    match = re.match(r"M([0-9]{1,9})", rest)
-    return int(seconds), int(match[1]) if match is not None else 0, rest
+        return 0, base
+    return int(seconds), re.sub(r"\AM([0-9]{1,8})(?![0-9])", lambda match: "M" + match[1].zfill(9), rest)

@@ -100,5 +100,5 @@ def test_host_names_are_made_safe() -> None:
 def test_order_of_delivery_is_dovecots() -> None:
     listed = ["2.M5P1.h", "1.M900P1.h", "1.M10000P1.h", "1.M90P1.h", "odd", "1.V1.h"]
     assert sorted(listed, key=names.delivery_order) == [
-        "odd", "1.V1.h", "1.M90P1.h", "1.M900P1.h", "1.M10000P1.h", "2.M5P1.h"
+        "odd", "1.M90P1.h", "1.M900P1.h", "1.M10000P1.h", "1.V1.h", "2.M5P1.h"
     ]  # fmt: skip

@@ -38,7 +38,9 @@ def test_headers_that_make_no_sense(data: bytes) -> None:
 
 
 def test_bad_lines_are_passed_over_and_counted() -> None:
-    found = parse(b"3 V1 N1\n5 :a\n4 :less\n5 :same\nx :y\n6 :in/dir\n0 :zero\n 8 :blank\n7 :z\n99999999999 :big\n9 :\n\n")
+    found = parse(
+        b"3 V1 N1\n5 :a\n4 :less\n5 :same\nx :y\n6 :in/dir\n0 :zero\n 8 :blank\n7 :z\n99999999999 :big\n9 :\n\n"
+    )
     assert found is not None
     assert found.uids == {"a": 5, "z": 7}
     assert found.damaged == 8
@@ -78,7 +80,11 @@ def test_round_trip(messages: dict[str, tuple[int, list[tuple[str, str]]]]) -> N
     assert readable != lines or found.damaged == 0
 
 
-@given(st.lists(st.sampled_from([b"1 :a\n", b"2 :b:2,S\n", b"3 Pz :c\n", b"4 :d\n", b"x\n", b"3 :/\n", b"9 :e\n", b" :f\n"])))
+@given(
+    st.lists(
+        st.sampled_from([b"1 :a\n", b"2 :b:2,S\n", b"3 Pz :c\n", b"4 :d\n", b"x\n", b"3 :/\n", b"9 :e\n", b" :f\n"])
+    )
+)
 def test_in_one_piece_or_line_by_line(lines: list[bytes]) -> None:
     whole = parse(b"3 V1 N1\n" + b"".join(lines))
     pieces = parse(b"3 V1 N1\n")

@@ -9,7 +9,8 @@ from mailstore.drivers.maildir.layout import guess_names, is_maildir, links_to_d
 from mailstore.errors import AmbiguousLocation
 from mailstore.system import fs
 
-_MOST_FOLDERS = 2000  # folders looked at to recognise a store
+_MOST_FOLDERS = 2000  # directories looked at to recognise a store
+_MOST_LEVELS = 100
 
 
 @dataclass(slots=True)
@@ -56,15 +57,19 @@ def detect(path: str) -> str | None:
 
 
 def _nested(root: str) -> list[str]:
-    """Return subdirectories, without a leading dot, that are Maildirs or hold some two levels down."""
-    found = []
-    for name in _subdirectories(root)[:_MOST_FOLDERS]:
-        if name in ("cur", "new", "tmp") or name.startswith("."):
-            continue
-        path = os.path.join(root, name)
-        if is_maildir(path) or any(is_maildir(os.path.join(path, below)) for below in _subdirectories(path)):
-            found.append(name)
-    return found
+    """Return subdirectories, without a leading dot, that are Maildirs or hold some at any depth."""
+    looked_at = [0]
+    names = [name for name in _subdirectories(root) if name not in ("cur", "new", "tmp") and not name.startswith(".")]
+    return [name for name in names if _holds_one(f"{root}/{name}", looked_at)]
+
+
+def _holds_one(path: str, looked_at: list[int], depth: int = 0) -> bool:
+    looked_at[0] += 1
+    if is_maildir(path):
+        return True
+    if depth > _MOST_LEVELS or looked_at[0] > _MOST_FOLDERS:
+        return False
+    return any(_holds_one(f"{path}/{name}", looked_at, depth + 1) for name in _subdirectories(path))
 
 
 def recognise(root: str, layout: str = "", names: str = "") -> Recognised:

@@ -31,7 +31,8 @@ from mailstore.model.names import FolderPath
 from mailstore.system import fs, locks
 
 FORWARDED = "$Forwarded"
-_SHORT_MICROSECONDS = re.compile(r"^([0-9]{9,10}\.M)([0-9]{1,5})(?![0-9])", re.MULTILINE)
+_ORDINARY = re.compile(r"(?>[0-9]{10}\.(?!M[0-9]{7})[^\n]*+(?:\n|\Z))*+")
+_SHORT_MICROSECONDS = re.compile(r"^([0-9]{10}\.M)([0-9]{1,5})(?![0-9])", re.MULTILINE)
 
 Meaning = tuple[int, frozenset[str], tuple[str, ...]]
 """Flags, keywords and notes that an info suffix stands for."""
@@ -358,8 +359,10 @@ def in_order_of_delivery(bases: Iterable[str]) -> list[str]:
     Sorted as text, with the microseconds of each second padded: no call of ours for a name.
     """
     names = list(bases)
-    padded = _SHORT_MICROSECONDS.sub(lambda match: match[1] + match[2].zfill(6), "\n".join(names)).split("\n")
-    by_padded = dict(zip(padded, names, strict=False))
-    if len(by_padded) == len(names) == len(padded):
-        return [by_padded[name] for name in sorted(padded)]
-    return sorted(names, key=maildirname.delivery_order)  # a line feed in a name
+    text = "\n".join(names)
+    if _ORDINARY.fullmatch(text) is not None:
+        padded = _SHORT_MICROSECONDS.sub(lambda match: match[1] + match[2].zfill(6), text).split("\n")
+        by_padded = dict(zip(padded, names, strict=False))
+        if len(by_padded) == len(names) == len(padded):
+            return [by_padded[name] for name in sorted(padded)]
+    return sorted(names, key=maildirname.delivery_order)
