@@ -261,7 +261,7 @@ class Records:
         self.establish()
         fresh = {base for _, base, _ in lines}
         kept = [
-            (uid, base, self._kept_fields(base))
+            (uid, base, self.kept_fields(base))
             for base in present
             if base not in fresh and (uid := self.uid_of(base)) > 0
         ]
@@ -286,7 +286,7 @@ class Records:
         if self.family == "dovecot":
             self.courier_keywords = {}
 
-    def _kept_fields(self, base: str) -> str:
+    def kept_fields(self, base: str) -> str:
         """Return the fields of a message as they are to be written: Courier's keywords come along."""
         have = self.fields.get(base, "")
         keywords = self.courier_keywords.get(base)

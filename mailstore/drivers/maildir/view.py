@@ -136,6 +136,7 @@ class View:
         for double in found.doubles:
             self._rename_double(found, double)
         records = self.records
+        along = {base: records.kept_fields(base) for base in records.courier_keywords}
         if not records.ours:
             if records.source == "":
                 self._adopt_index(found.names)
@@ -144,7 +145,7 @@ class View:
         if unnumbered:
             unnumbered = in_order_of_delivery(unnumbered)
             first = max(records.uidnext, self._index_uidnext())
-            lines = [(uid, base, "") for uid, base in enumerate(unnumbered, first)]
+            lines = [(uid, base, along.get(base, "")) for uid, base in enumerate(unnumbered, first)]
             records.append(lines, found.names)
         return self._reconcile(found)
 
