@@ -75,6 +75,8 @@ _DATE = re.compile(
     rb"(?:[ \t]+remote from \S+)?[ \t]*\Z",
     re.IGNORECASE,
 )
+_CTIME = re.compile(rb"[A-Za-z]{3} [A-Za-z]{3} [ \d]\d \d\d:\d\d:\d\d \d{4}")
+_COLON = ord(":")
 _CLOCK = re.compile(rb"\A\S+[ \t].*\d\d?:\d")
 _TAKEOUT = re.compile(rb"\d{10,}@xxx\Z")
 _UNKNOWN = frozenset((b"", b"-", b"???@???"))
@@ -84,11 +86,12 @@ _SAFE_SENDER = re.compile(r"[^\x00-\x20\x7f-\xa0\ud800-\udfff<>]+")
 
 
 class Zone:
-    """Reads dates of one kind of zone-less date: ``utc`` or local. Keeps the hours it saw: most mail shares them."""
+    """Reads dates of one kind of zone-less date: ``utc`` or local. Keeps the days it saw: much mail shares them."""
 
     def __init__(self, *, utc: bool) -> None:
         self.utc = utc
-        self._hours: dict[bytes, int] = {}
+        self._days: dict[bytes, int] = {}
+        """``Mon Feb  3  2025`` -> the instant of its midnight, of days with 24 hours."""
 
     def instant(self, year: int, month: int, day: int, hour: int, minute: int, second: int) -> int:
         """Return the instant of a wall-clock time; out-of-range seconds (60) run on."""
@@ -103,13 +106,31 @@ class Zone:
     def parse(self, line: bytes) -> FromLine:
         """Read a line without its line end; anything that does not begin with ``From `` is TEXT."""
         tail = line[-24:]
-        base = self._hours.get(tail[:13] + tail[19:])
-        if base is not None and line[-25:-24] == b" " and tail[13] == 58 and tail[16] == 58 and line[:5] == b"From ":
-            clock = tail[14:16] + tail[17:19]
-            if clock.isdigit():
-                sixty = int(clock)
-                return _make(FromLine, (_DATED, read_sender(line[5:-25]), base + sixty // 100 * 60 + sixty % 100))
+        midnight = self._days.get(tail[:11] + tail[19:])
+        if midnight is None and _CTIME.fullmatch(tail):
+            midnight = self._midnight(tail)
+        if midnight is not None and line[-25:-24] == b" " and line[:5] == b"From ":
+            clock = tail[11:13] + tail[14:16] + tail[17:19]
+            if tail[13] == _COLON == tail[16] and clock.isdigit():
+                number = int(clock)
+                hour, minute, second = number // 10000, number // 100 % 100, number % 100
+                if hour < 24 and minute < 60 and second < 60:
+                    date = midnight + hour * _HOUR + minute * 60 + second
+                    return _make(FromLine, (_DATED, read_sender(line[5:-25]), date))
         return self._parse_slowly(line)
+
+    def _midnight(self, ctime: bytes) -> int | None:
+        """Return and keep the midnight before ``ctime``; None for no day, or one that is longer or shorter."""
+        month, day, year = MONTHS.get(ctime[4:7].lower()), int(ctime[8:10]), int(ctime[20:])
+        if month is None or not year or not 0 < day <= 31:
+            return None
+        midnight = self.instant(year, month, day, 0, 0, 0)
+        if self.instant(year, month, day, 23, 59, 59) - midnight != 24 * _HOUR - 1:
+            return None
+        if len(self._days) > 50_000:
+            self._days.clear()
+        self._days[ctime[:11] + ctime[19:]] = midnight
+        return midnight
 
     def _parse_slowly(self, line: bytes) -> FromLine:
         if line[:5] != b"From ":
@@ -119,17 +140,6 @@ class Zone:
         if found is not None:
             date = self._date(found)
             if date is not None:
-                tail = line[-24:]
-                if (
-                    found["year"]
-                    and not found["zone"]
-                    and not found["zone3"]
-                    and re.fullmatch(rb"[A-Za-z]{3} [A-Za-z]{3} [ \d]\d \d\d:\d\d:\d\d \d{4}", tail)
-                ):
-                    within = int(found["m"]) * 60 + int(found["s"])
-                    if len(self._hours) > 50_000:
-                        self._hours.clear()
-                    self._hours[tail[:13] + tail[19:]] = date - within
                 return FromLine(Kind.DATED, read_sender(found["sender"]), date)
         if _CLOCK.match(rest):
             return FromLine(Kind.CLOCK, read_sender(rest.split(None, 1)[0]), None)

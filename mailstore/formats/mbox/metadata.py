@@ -84,6 +84,7 @@ _MOZILLA = ((0x0001, SEEN), (0x0002, ANSWERED), (0x0004, FLAGGED))
 _MOZILLA_EXPUNGED, _MOZILLA_FORWARDED, _MOZILLA_NEW, _MOZILLA_IMAP_DELETED = 0x0008, 0x1000, 0x10000, 0x200000
 
 
+_LETTERED = frozenset({b"Status", b"X-Status"})
 _BLOCK_FLAGS: dict[tuple[bytes, bytes], int] = {}
 
 
@@ -136,8 +137,10 @@ def read_fields(fields: list[Field]) -> Marks:
     values: dict[bytes, bytes] = {}
     for name, value, _, _ in fields:
         values.setdefault(name, value)
-    letters = values.get(b"Status", b"") + values.get(b"X-Status", b"")
-    flags = sum(bit for letter, bit in _LETTERS.items() if letter in letters)
+    status, x_status = values.get(b"Status", b""), values.get(b"X-Status", b"")
+    flags = read_letters(status, x_status)
+    if values.keys() <= _LETTERED:
+        return Marks(flags)
     keywords = read_keywords(values.get(b"X-Keywords", b"") + b" " + values.get(b"X-Mozilla-Keys", b""))
     mozilla = int(values.get(b"X-Mozilla-Status", b"0"), 16)
     flags |= sum(bit for mask, bit in _MOZILLA if mozilla & mask)
@@ -146,7 +149,9 @@ def read_fields(fields: list[Field]) -> Marks:
     more = int(values.get(b"X-Mozilla-Status2", b"0"), 16)
     if more & _MOZILLA_IMAP_DELETED:
         flags |= DELETED
-    if more & _MOZILLA_NEW or (b"O" not in letters and b"X-Mozilla-Status" not in values):
+    if b"X-Mozilla-Status" in values and b"O" not in status + x_status:
+        flags &= ~RECENT
+    if more & _MOZILLA_NEW:
         flags |= RECENT
     base = values.get(b"X-IMAPbase", values.get(b"X-IMAP"))
     return Marks(
@@ -160,7 +165,7 @@ def read_fields(fields: list[Field]) -> Marks:
 
 
 def read_letters(status: bytes, x_status: bytes) -> int:
-    """Return the flags of the two lines of our block."""
+    """Return the flags of the values of ``Status`` and ``X-Status``."""
     flags = _BLOCK_FLAGS.get((status, x_status))
     if flags is None:
         letters = status + x_status
