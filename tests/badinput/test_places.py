@@ -44,7 +44,7 @@ def test_folder_names_stay_inside_the_root(form: str, tmp_path: Path) -> None:
     with open_store(where, create=True) as store:
         for number, name in enumerate(HOSTILE):
             store.create(FolderPath(name)).append(b"Subject: %d\n\n%d\n" % (number, number))
-    assert all(entry.startswith("store.") for entry in os.listdir(root))
+    assert all(entry.startswith(("store.", "store-")) for entry in os.listdir(root))
     assert os.listdir(tmp_path / "outer") == ["inner"]
     assert not Path("/etc/evil").exists()
     with open_store(where, readonly=True) as store:
@@ -67,7 +67,7 @@ def test_hostile_names_through_convert(form: str, tmp_path: Path) -> None:
     there = location(form, tmp_path / "root/store")
     ran = mstore("convert", "--json", f"sqlite:{tmp_path}/mail.db", there)
     assert (ran.code, ran.json["messages"]["copied"], ran.json["problems"]) == (0, len(HOSTILE), [])
-    assert sorted(name.partition(".")[0] for name in os.listdir(tmp_path)) == ["mail", "root"]
+    assert {name.partition(".")[0] for name in os.listdir(tmp_path)} == {"mail", "root"}
     assert mstore("verify", f"sqlite:{tmp_path}/mail.db", there).code == 0
 
 
