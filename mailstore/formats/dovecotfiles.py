@@ -30,6 +30,14 @@ def render_keywords(keywords: dict[int, str]) -> bytes:
     return "".join(f"{index} {keyword}\n" for index, keyword in sorted(keywords.items())).encode()
 
 
+def has_a_line(keyword: str) -> bool:
+    """Tell whether ``keyword`` reads back from the file: no white space of any script, no bytes that are no UTF-8."""
+    try:
+        return parse_keywords(render_keywords({0: keyword})) == {0: keyword}
+    except UnicodeEncodeError:
+        return False
+
+
 def parse_subscriptions(data: bytes, separator: str) -> tuple[int, list[tuple[str, ...]]]:
     r"""Return (version, folders as their on-disk components) of a ``subscriptions`` file.
 

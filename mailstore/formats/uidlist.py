@@ -6,7 +6,8 @@ fields and record fields it does not know, which is where our own live. Version 
 ``1 <uidvalidity> <next uid>``, then ``<uid> <file name>``. Source: Dovecot's maildir-uidlist.c.
 
 Record fields of Dovecot: S size, W size with CRLF, P POP3 UIDL, O POP3 order, G GUID. Ours: E envelope sender
-``<address>``, D saved date, T internal date that a file's mtime cannot hold, X keywords that have no letter.
+``<address>``, D saved date, T internal date that a file's mtime cannot hold, X keywords that have no letter, L unique id
+that P cannot hold.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 MAX_UID = 0xFFFF_FFFE
+MAX_UIDVALIDITY = 0xFFFF_FFFF
 
 _PLAIN_LINES = re.compile(r"(?>[1-9][0-9]{0,9}(?> [A-Z][^ \n:]*)* :[^:/\n]+\n)*+")
 _HEADER = re.compile(r"([0-9]) (.*)\Z")

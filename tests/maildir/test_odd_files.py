@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,9 +63,6 @@ def test_a_file_we_may_not_read(tmp_path: Path) -> None:
         "store = open_store('maildir:' + sys.argv[1], readonly=True)\n"
         "print([(row.uid, row.error and type(row.error).__name__) for row in store.inbox.rows(BODY)])"
     )
-    import subprocess
-    import sys
-
     done = subprocess.run([*unprivileged(), sys.executable, "-c", code, str(box)], capture_output=True, text=True)
     assert done.stdout == "[(1, None), (2, 'UnreadableMessage'), (3, None)]\n", done.stderr
 
@@ -167,3 +166,19 @@ def test_leftovers_in_tmp_go_after_36_hours(tmp_path: Path, monkeypatch: pytest.
         assert os.listdir(box / ".A/tmp") == []
         assert not (box / ".mailstore-1-abc").exists()
     assert names(box) == []
+
+
+def test_a_store_we_may_only_read_opened_for_writing(tmp_path: Path) -> None:
+    box = make(tmp_path / "box")
+    put(box, "cur/1.a.h:2,S")
+    for path in (box, box / "cur", box / "new", box / "tmp"):
+        path.chmod(0o555)
+    code = (
+        "import sys; from mailstore import ReadOnlyStore, open_store\n"
+        "store = open_store('maildir:' + sys.argv[1], index='memory')\n"
+        "print([(row.uid, row.recorded) for row in store.inbox.rows(0)])\n"
+        "try:\n  store.inbox.append(b'x')\n"
+        "except ReadOnlyStore as error:\n  print(str(error).rpartition(': ')[2])"
+    )
+    done = subprocess.run([*unprivileged(), sys.executable, "-c", code, str(box)], capture_output=True, text=True)
+    assert done.stdout == "[(1, False)]\nPermission denied\n", done.stderr

@@ -16,6 +16,7 @@ from mailstore.drivers.maildir.records import Line
 from mailstore.drivers.maildir.staging import StagedFile
 from mailstore.drivers.maildir.view import View
 from mailstore.drivers.sidecar import Entry
+from mailstore.formats import uidlist
 from mailstore.model.changes import Append, Change, Outcome
 from mailstore.model.flags import RECENT, SYSTEM_FLAGS
 from mailstore.model.info import Meta
@@ -130,7 +131,9 @@ class Appends:
             view = self._views[change.folder]
             namer = namers.setdefault(change.folder, Namer(view.records))
             least = uids.get(change.folder) or max(view.records.uidnext, view.index_as_is.uidnext)
-            uids[change.folder] = uid = max(change.uid, least)
+            # a hint near the last UID would leave none for those that follow
+            hint = change.uid if change.uid <= uidlist.MAX_UID - len(changes) else 0
+            uids[change.folder] = uid = max(hint, least)
             uids[change.folder] += 1
             planned = self._plans[number] = plan(self._account, view, namer, change, uid)
             self._uses[planned.staged.path] += 1

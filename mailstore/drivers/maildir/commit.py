@@ -17,6 +17,7 @@ numbers it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -27,7 +28,7 @@ from mailstore.drivers.maildir.naming import Namer, needs_record
 from mailstore.drivers.maildir.staging import StagedFile
 from mailstore.drivers.maildir.update import expunge, move, set_flags, set_state
 from mailstore.drivers.maildir.view import View, views_locked
-from mailstore.errors import MailstoreError
+from mailstore.errors import MailstoreError, Unsupported
 from mailstore.model.changes import Append, Change, Expunge, Move, Outcome, SetFlags, SetState
 from mailstore.model.names import FolderPath
 from mailstore.spi import Guard
@@ -51,12 +52,13 @@ def commit(
         _complete(account, views[path])
     if not need_uids and _are_plain_deliveries(changes):
         return _deliver(account, changes, views, guard)
-    keyed = any(isinstance(change, Append) and change.staged.key is not None for change in changes)
-    if keyed:
-        keys.look(())
+    wanted = [c.staged.key for c in changes if isinstance(c, Append) and c.staged.key is not None]
+    if wanted:
+        keys.look_for(wanted)
     with views_locked(views.values()) as held:
-        _refresh(views, changes, keyed)
-        if keyed:
+        _refresh(views, changes, bool(wanted))
+        _make_room(views, changes)
+        if wanted:
             keys.look(views.values())
         if guard is not None:
             guard(changes)
@@ -88,6 +90,27 @@ def _refresh(views: dict[FolderPath, View], changes: Sequence[Change], keyed: bo
         if view.scanned:
             view.refresh()
             view.records.load()
+
+
+def _make_room(views: dict[FolderPath, View], changes: Sequence[Change]) -> None:
+    """See to it that there are UIDs for all that arrives; a folder that has none left is numbered anew.
+
+    Raises:
+        Unsupported: and other changes name that folder's messages by the UIDs they had.
+    """
+    arriving: Counter[FolderPath] = Counter()
+    for change in changes:
+        if isinstance(change, Append):
+            arriving[change.folder] += 1
+        elif isinstance(change, Move):
+            arriving[change.destination] += len(change.uids)
+    named = {change.folder for change in changes if not isinstance(change, Append)}
+    for path, count in arriving.items():
+        if views[path].has_room(count):
+            continue
+        if path in named:
+            raise Unsupported(f"folder {path} has given its last UID: append to it alone", capability="uids")
+        views[path].number_anew()
 
 
 def _carry_out(

@@ -24,7 +24,7 @@ from mailstore.drivers.maildir.naming import fields_for, info_for
 from mailstore.drivers.maildir.records import KEYWORDS, Line, Records, read_file
 from mailstore.drivers.maildir.view import View
 from mailstore.errors import FolderExists
-from mailstore.formats import courier, dovecotfiles
+from mailstore.formats import courier, dovecotfiles, uidlist
 from mailstore.model.changes import SetState
 from mailstore.model.flags import NO_KEYWORDS, RECENT
 from mailstore.model.info import Arrival, Meta
@@ -111,7 +111,11 @@ class MaildirFresh:
                 have = {name.lower() for name in self._letters.values()}
                 for keyword in sorted(keywords):
                     number = len(self._letters)
-                    if keyword.lower() not in have and number < dovecotfiles.MOST_LETTERS:
+                    if (
+                        keyword.lower() not in have
+                        and number < dovecotfiles.MOST_LETTERS
+                        and dovecotfiles.has_a_line(keyword)
+                    ):
                         self._letters[number] = keyword
                         fs.write_all(fd, dovecotfiles.render_keywords({number: keyword}))
         finally:
@@ -128,6 +132,8 @@ class MaildirFresh:
             uids, lines = _number(found)
             following = max(state.uidnext if state is not None else 1, uids[-1] + 1 if uids else 1)
             validity = state.uidvalidity if state is not None else 0
+            if not 0 < validity <= uidlist.MAX_UIDVALIDITY:
+                validity = 0
             self._letters = dovecotfiles.parse_keywords(read_file(f"{self._hidden}/{KEYWORDS}"))
             if not self._letters:
                 fs.unlink(f"{self._hidden}/{KEYWORDS}", missing_ok=True)
@@ -214,8 +220,9 @@ def _number(receipts: Sequence[Receipt]) -> tuple[list[int], list[Line]]:
     uids: list[int] = []
     lines: list[Line] = []
     following = 1
+    most = uidlist.MAX_UID - len(receipts)  # a hint above it would leave no UIDs for those that follow
     for base, _, hint, fields, _ in receipts:
-        uid = max(following, hint)
+        uid = hint if following < hint <= most else following
         following = uid + 1
         uids.append(uid)
         lines.append((uid, base, fields))

@@ -30,8 +30,6 @@ class Keys:
 
     def look(self, views: Iterable[View]) -> None:
         """Take in the keys of ``views``, which are refreshed already."""
-        if self._places is None:
-            self.look_everywhere()
         for view in views:
             self._collect(view)
 
@@ -44,7 +42,8 @@ class Keys:
 
     def _collect(self, view: View) -> None:
         known = view.index_as_is
-        assert self._places is not None
+        if self._places is None:
+            self._places = {}
         if self._seen.get(view.name) == known.highest_modseq:
             return
         for base in known.entries:
@@ -57,17 +56,13 @@ class Keys:
         if self._places is not None:
             self._places[key] = view, base
 
-    def find(self, key: bytes) -> tuple[FolderPath, int, int] | None:
-        """Return (folder, UID, UIDVALIDITY) of the message with ``key``."""
-        if self._places is None:
+    def look_for(self, keys: Iterable[bytes]) -> None:
+        """Make sure of where ``keys`` are; before any folder is locked, since other folders may have to be read."""
+        if self._places is None or any(key in self._places and self.find(key) is None for key in keys):
             self.look_everywhere()
-        found = self._find(key)
-        if found is None and key in (self._places or {}):
-            self.look_everywhere()
-            found = self._find(key)
-        return found
 
-    def _find(self, key: bytes) -> tuple[FolderPath, int, int] | None:
+    def find(self, key: bytes) -> tuple[FolderPath, int, int] | None:
+        """Return (folder, UID, UIDVALIDITY) of the message with ``key``, as far as it was looked for."""
         place = (self._places or {}).get(key)
         if place is None:
             return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from mailstore.drivers.maildir.records import Records, with_keywords
 from mailstore.drivers.maildir.staging import file_mtime
 from mailstore.drivers.maildir.view import FORWARDED
@@ -11,6 +13,8 @@ from mailstore.model.flags import RECENT, SYSTEM_FLAGS
 from mailstore.model.info import Meta
 
 _FORWARDED = FORWARDED.lower()
+_UIDL = re.compile(r"[!-~]+")
+"""What POP3 allows as unique id (RFC 1939), and Dovecot's field takes as it is."""
 
 
 def info_for(flags: int, keywords: frozenset[str], letters: str, *, unknown: str = "", other: str = "") -> str:
@@ -33,7 +37,8 @@ def fields_for(meta: Meta, without_letter: list[str]) -> str:
     """Return the record fields of a message: what its file and its name cannot hold."""
     fields = {}
     if meta.uidl is not None:
-        fields["P"] = meta.uidl
+        plain = _UIDL.fullmatch(meta.uidl) is not None
+        fields["P" if plain else "L"] = meta.uidl if plain else uidlist.quote(meta.uidl)
     if meta.sender is not None:
         fields["E"] = f"<{uidlist.quote(meta.sender)}>"
     if meta.saved_date is not None:

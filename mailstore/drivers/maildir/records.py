@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from mailstore.drivers.maildir.uidvalidity import next_uidvalidity, raise_uidvalidity
@@ -103,6 +103,8 @@ class Records:
         self.fields: dict[str, str] = {}
         self.letters: dict[int, str] = {}
         self.courier_keywords: Mapping[str, frozenset[str]] = {}
+        self.letters_in_names: Callable[[], set[int]] = set
+        """Gives the numbers of the letters that stand in file names, with a keyword or without one."""
 
     # --- reading
 
@@ -146,8 +148,9 @@ class Records:
             self._show(listed)
             return
         validity, greatest = courier.parse_mbsync_uidvalidity(read_file(self._path(MBSYNC)))
-        if validity:
-            self.source, self.uidvalidity, self.uidnext = MBSYNC, validity, greatest + 1
+        if 0 < validity <= uidlist.MAX_UIDVALIDITY:
+            following = min(greatest, uidlist.MAX_UID) + 1
+            self.source, self.uidvalidity, self.uidnext = MBSYNC, validity, following
 
     def _take_in_tail(self, found: tuple[int, int, int]) -> bool:
         """Read only what was appended; False where the file was not just appended to."""
@@ -199,7 +202,10 @@ class Records:
 
     def uid_of(self, base: str) -> int:
         """Return the recorded UID of a message, 0 where there is none."""
-        return mbsync_uid_of(base) if self.source == MBSYNC else self.uids.get(base, 0)
+        if self.source != MBSYNC:
+            return self.uids.get(base, 0)
+        uid = mbsync_uid_of(base)
+        return uid if uid <= uidlist.MAX_UID else 0
 
     def field(self, base: str, key: str) -> str | None:
         """Return the value of a record field of a message."""
@@ -228,13 +234,19 @@ class Records:
         if not self.guid and self.family == "dovecot":
             self.guid = secrets.token_hex(16)
 
-    def append(self, lines: Sequence[Line], present: Iterable[str]) -> None:
+    def append(self, lines: Sequence[Line], present: Collection[str]) -> None:
         """Record messages with UIDs from ``uidnext`` on, growing; on the disk on return.
 
         ``present``: the bases that are in the folder, for when the whole file must be written.
         """
         listed = self._list
-        if not self.ours or listed is None or self.family == "courier" or self._torn() or self._wasteful(lines):
+        if (
+            not self.ours
+            or listed is None
+            or self.family == "courier"
+            or self._torn()
+            or self._wasteful(lines, present)
+        ):
             self.rewrite(present, lines)
             return
         data = uidlist.render_lines(lines)
@@ -252,9 +264,9 @@ class Records:
         """Tell whether the file ends in the middle of a line (a crash): nothing may be appended to that."""
         return self._list is None or self._file_stamp[1] != self._list.length or self.damaged > 0
 
-    def _wasteful(self, lines: Sequence[Line]) -> bool:
-        """Tell whether a new name of an old message would leave its old line behind."""
-        return any(base in self.uids for _, base, _ in lines)
+    def _wasteful(self, lines: Sequence[Line], present: Collection[str]) -> bool:
+        """Tell whether a line would come twice, or most lines are of messages that are gone."""
+        return len(self.uids) > 2 * len(present) + 1000 or any(base in self.uids for _, base, _ in lines)
 
     def rewrite(self, present: Iterable[str], lines: Sequence[Line] = (), *, uidnext: int = 0) -> None:
         """Write the whole file: the lines of what is ``present``, then ``lines``; on the disk on return."""
@@ -269,7 +281,7 @@ class Records:
         # where two names claim one UID (mbsync), the first has it; the other is numbered anew by the next scan
         kept = [line for at, line in enumerate(kept) if at == 0 or line[0] > kept[at - 1][0]]
         every = kept + [line for line in lines if not kept or line[0] > kept[-1][0]]
-        following = max(self.uidnext, uidnext, every[-1][0] + 1 if every else 1)
+        following = min(max(self.uidnext, uidnext, every[-1][0] + 1 if every else 1), uidlist.MAX_UID + 1)
         if self.family == "courier":
             data = uidlist.render_v1(self.uidvalidity, following, [(uid, base) for uid, base, _ in every])
         else:
@@ -285,6 +297,14 @@ class Records:
         self._written()
         if self.family == "dovecot":
             self.courier_keywords = {}
+
+    def number_anew(self, bases: Iterable[str]) -> None:
+        """Give all of ``bases`` new UIDs, in that order, under a new UIDVALIDITY: 32 bits of them were used up."""
+        lines = [(uid, base, self.kept_fields(base)) for uid, base in enumerate(bases, 1)]
+        used = self.uidvalidity
+        self.uidvalidity = next_uidvalidity(self.root, used + 1 if used < uidlist.MAX_UIDVALIDITY else 1)
+        self.uids, self.fields, self.uidnext = {}, {}, 1
+        self.rewrite((), lines)
 
     def kept_fields(self, base: str) -> str:
         """Return the fields of a message as they are to be written: Courier's keywords come along."""
@@ -308,12 +328,14 @@ class Records:
         for keyword in sorted(keywords):
             index = by_name.get(keyword.lower())
             if index is None:
-                free = [number for number in range(dovecotfiles.MOST_LETTERS) if number not in self.letters]
-                if not free or " " in keyword:
+                # a letter that has lost its name still stands in file names: it would mark their messages too
+                taken = self.letters.keys() | self.letters_in_names()
+                free = [number for number in range(dovecotfiles.MOST_LETTERS) if number not in taken]
+                if not free or not dovecotfiles.has_a_line(keyword):
                     without.append(keyword)
                     continue
-                # above the greatest: a number that was used once may still stand in file names
-                above = [number for number in free if number > max(self.letters, default=-1)]
+                # above the greatest: messages may be on their way here from where it has another meaning
+                above = [number for number in free if number > max(taken, default=-1)]
                 index = (above or free)[0]
                 self.letters[index] = keyword
                 by_name[keyword.lower()] = index

@@ -43,6 +43,7 @@ from mailstore.system.spool import FileBlob
 _BATCH_BYTES = 1 << 20
 _BATCH_ROWS = 1000
 _HEADER_PIECE = 8192
+_MOST_SECONDS = 1 << 62  # dates beyond it are damage (the capabilities' bound)
 _FIELDS = SENDER | UIDL | SAVED_DATE | INTERNAL_DATE
 _FILES = INTERNAL_DATE | SAVED_DATE | SIZE | CRLF_SIZE | DIGEST | HEADER | BODY
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW
@@ -119,7 +120,7 @@ def read_row(view: View, entry: Entry, want: int) -> Row:
         parsed = uidlist.parse_fields(fields)
         if "E" in parsed:
             sender = uidlist.unquote(parsed["E"])[1:-1]
-        uidl = parsed.get("P") or None
+        uidl = uidlist.unquote(parsed["L"]) if "L" in parsed else parsed.get("P") or None
         seconds = _number(parsed.get("T"), seconds)
         saved = _number(parsed.get("D"), saved)
     return Row(
@@ -136,9 +137,10 @@ def _info(entry: Entry) -> str:
 
 def _number(text: str | None, otherwise: int | None) -> int | None:
     try:
-        return otherwise if text is None else int(text[:20])
+        number = otherwise if text is None else int(text[:20])
     except ValueError:
         return otherwise
+    return number if number is None or abs(number) <= _MOST_SECONDS else otherwise
 
 
 def _read(view: View, entry: Entry, want: int) -> tuple[_Facts, str]:

@@ -248,7 +248,8 @@ def set_state(view: View, change: SetState) -> Outcome:
     """Carry out a SetState."""
     records, known = view.records, view.index_as_is
     fresh = records.uidnext == 1 and known.uidnext == 1 and not records.uids and not known.entries
-    if change.uidvalidity != records.uidvalidity and not fresh:
+    possible = fresh and 0 < change.uidvalidity <= uidlist.MAX_UIDVALIDITY
+    if change.uidvalidity != records.uidvalidity and not possible:
         return Outcome("unchanged", uidvalidity=records.uidvalidity)
     adopted = change.uidvalidity if change.uidvalidity != records.uidvalidity else 0
     if adopted or change.uidnext > records.uidnext:

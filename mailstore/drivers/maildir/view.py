@@ -23,8 +23,8 @@ from mailstore.drivers.maildir.records import MBSYNC, Records
 from mailstore.drivers.maildir.scan import Scan, mtimes, scan
 from mailstore.drivers.sidecar import Entry, FolderIndex, Found
 from mailstore.drivers.sidecar.folder import no_garbage_collection
-from mailstore.errors import NoSuchFolder
-from mailstore.formats import maildirname
+from mailstore.errors import CannotCreate, NoSuchFolder, ReadOnlyStore
+from mailstore.formats import maildirname, uidlist
 from mailstore.formats.maildirname import parse_info, split_name
 from mailstore.model.flags import NO_KEYWORDS, unite_keywords
 from mailstore.model.names import FolderPath
@@ -53,6 +53,7 @@ class View:
         self.name = name
         self.directory = account.layout.absolute(name)
         self.records = Records(account.root, self.directory, account.family)
+        self.records.letters_in_names = self._letters_in_names
         self.strange: list[str] = []
         self.twins: dict[str, list[str]] = {}
         self.sizes: dict[str, int] = {}
@@ -115,7 +116,8 @@ class View:
         if self._needs_numbers(found):
             if self._lock is not None:
                 return self._number_and_reconcile()
-            with self.locked():
+            # a store we may only read shows provisional UIDs
+            with suppress(ReadOnlyStore, CannotCreate), self.locked():
                 return self._number_and_reconcile()
         return self._reconcile(found)
 
@@ -144,10 +146,28 @@ class View:
         unnumbered = [base for base in found.names if base not in records.uids]
         if unnumbered:
             unnumbered = in_order_of_delivery(unnumbered)
-            first = max(records.uidnext, self._index_uidnext())
-            lines = [(uid, base, along.get(base, "")) for uid, base in enumerate(unnumbered, first)]
-            records.append(lines, found.names)
+            if self.has_room(len(unnumbered)):
+                first = max(records.uidnext, self._index_uidnext())
+                lines = [(uid, base, along.get(base, "")) for uid, base in enumerate(unnumbered, first)]
+                records.append(lines, found.names)
+            else:
+                records.number_anew([base for base in records.uids if base in found.names] + unnumbered)
         return self._reconcile(found)
+
+    def has_room(self, count: int) -> bool:
+        """Tell whether ``count`` more messages can get UIDs of 32 bits."""
+        return max(self.records.uidnext, self._index_uidnext()) + count - 1 <= uidlist.MAX_UID
+
+    def number_anew(self) -> None:
+        """Give all messages new UIDs under a new UIDVALIDITY; the lock is held."""
+        with fs.errors(self.directory):
+            names = scan(self.directory).names
+            uids = {base: uid for base, uid in self.records.uids.items() if base in names}
+            self.records.number_anew([*uids, *in_order_of_delivery(names.keys() - uids.keys())])
+        self.clean_stamp()
+        self.scanned = True
+        self.refresh()
+        self.records.load()
 
     def _index_uidnext(self) -> int:
         known = self.index
@@ -159,8 +179,9 @@ class View:
         if not known.uidvalidity or not known.entries:
             return
         self.records.uidvalidity, self.records.uidnext = known.uidvalidity, known.uidnext
+        there = set(names)
         self.records.uids = {
-            base: entry.uid for base, entry in known.entries.items() if entry.recorded and base in set(names)
+            base: entry.uid for base, entry in known.entries.items() if entry.recorded and base in there
         }
 
     def _rename_double(self, found: Scan, name: str) -> None:
@@ -280,6 +301,10 @@ class View:
             self._meanings = _Meanings(dict(self.records.letters))
         return self._meanings[info]
 
+    def _letters_in_names(self) -> set[int]:
+        infos = {entry.extra[len(entry.key) + 5 :] for entry in self.index_as_is.entries.values()}
+        return {ord(letter) - 97 for info in infos for letter in parse_info(info).letters}
+
     # --- finding a file again
 
     def locate(self, entry: Entry, tried: str) -> str | None:
@@ -307,6 +332,7 @@ class View:
     @contextmanager
     def locked(self) -> Iterator[locks.Dotlock]:
         """Hold Dovecot's lock on the folder's records; they are loaded anew."""
+        self._check_there()
         with fs.errors(self.directory), locks.uidlist_lock(self.directory, self.account.lock_timeout) as lock:
             self._lock = lock
             try:
