@@ -125,12 +125,12 @@ def copy_over(mailbox: str, fd: int, pieces: Iterator[bytes]) -> None:
     path = _path(mailbox, _COPIES)
     status = os.fstat(fd)
     fs.make_directories(os.path.dirname(path))
-    head = json.dumps({"inode": status.st_ino, "size": status.st_size}).encode() + b"\n"
     out, temporary = fs.temporary_beside(path)
     try:
         try:
-            fs.write_all(out, head)
-            fs.copy_body(out, pieces)
+            new = fs.copy_body(out, pieces)
+            facts = {"inode": status.st_ino, "size": status.st_size, "stale": os.pread(fd, _AROUND, new).hex()}
+            fs.write_all(out, json.dumps(facts).encode().ljust(_LINE))
             fs.sync_file(out)
         finally:
             fs.close(out)
@@ -147,12 +147,11 @@ def _finish_copy(path: str, fd: int) -> bool:
     """Carry out a copy; False where the journal is of another file."""
     source = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
-        head = os.pread(source, _LINE, 0).partition(b"\n")[0]
-        facts = json.loads(head)
-        status = os.fstat(fd)
-        mine: bool = facts["inode"] == status.st_ino
+        new = os.fstat(source).st_size - _LINE
+        facts = json.loads(os.pread(source, _LINE, new))
+        mine: bool = facts["inode"] == os.fstat(fd).st_ino
         if mine:
-            _copy(source, len(head) + 1, fd, facts["size"])
+            _copy(source, new, fd, facts["size"], bytes.fromhex(facts["stale"]))
             fs.sync_file(fd)
     finally:
         os.close(source)
@@ -161,23 +160,30 @@ def _finish_copy(path: str, fd: int) -> bool:
     return mine
 
 
-def _copy(source: int, offset: int, fd: int, old: int) -> None:
-    """Copy the journal's contents over a file that had ``old`` bytes.
+def _copy(source: int, new: int, fd: int, old: int, stale: bytes) -> None:
+    """Copy the ``new`` bytes of the journal over a file that had ``old``, and put behind them what came later.
 
-    The file first gets the greater of both sizes, so that what others append meanwhile lies behind that.
+    A longer file is made longer first, a shorter one cut last. So what another program appended after a crash lies
+    behind the old bytes, or behind the new ones, and which of them tells what stands at the end of the shorter.
     """
-    new = os.fstat(source).st_size - offset
     size = os.fstat(fd).st_size
-    late = _read(fd, max(old, new), size) if size > max(old, new) else b""
-    if size < max(old, new):
-        fs.truncate(fd, max(old, new))
+    if new > old:
+        there, mine = os.pread(fd, _AROUND, old), os.pread(source, min(_AROUND, new - old), old)
+        grown = size >= new and all(byte in (0, own) for byte, own in zip(there, mine, strict=False))
+        end = new if grown else old
+    else:
+        end = old if size >= old and os.pread(fd, len(stale), new) == stale else new
+    late = _read(fd, end, size) if size > end else b""
+    if size < new:
+        fs.truncate(fd, new)
     at = 0
-    while piece := os.pread(source, CHUNK, offset + at):
+    while at < new:
+        piece = os.pread(source, min(CHUNK, new - at), at)
         fs.pwrite_all(fd, piece, at)
         at += len(piece)
     if late:
-        fs.pwrite_all(fd, late, at)
-    fs.truncate(fd, at + len(late))
+        fs.pwrite_all(fd, late, new)
+    fs.truncate(fd, new + len(late))
 
 
 def _read(fd: int, start: int, stop: int) -> bytes:

@@ -61,12 +61,12 @@ class Source:
     def _unpack(self, packed: str) -> None:
         spool = Spool()
         try:
-            with fs.errors(self.path), open(os.dup(self.fd), "rb") as raw, _reader(self.path, raw, packed) as stream:
-                while chunk := stream.read(CHUNK):
+            with open(os.dup(self.fd), "rb") as raw, _reader(self.path, raw, packed) as stream:
+                while chunk := _unpacked(self.path, packed, stream):
                     spool.append((chunk,))
-        except (EOFError, ValueError) as error:
+        except OSError as error:
             spool.close()
-            raise NotAStore(f"{fs.shown(self.path)}: damaged {packed} data: {error}", path=self.path) from error
+            raise fs.translate(error, self.path) from error
         except BaseException:
             spool.close()
             raise
@@ -138,6 +138,16 @@ def _regular(fd: int, path: str) -> os.stat_result:
     if not stat.S_ISREG(status.st_mode):
         raise NotAStore(f"{fs.shown(path)}: not a regular file", path=path)
     return status
+
+
+def _unpacked(path: str, packed: str, stream: BinaryIO) -> bytes:
+    """Read on; whatever the unpackers raise (they share no class) means damaged data, unless the system said it."""
+    try:
+        return stream.read(CHUNK)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        raise NotAStore(f"{fs.shown(path)}: damaged {packed} data: {error}", path=path) from error
 
 
 def _reader(path: str, raw: BinaryIO, packed: str) -> BinaryIO:
