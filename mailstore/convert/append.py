@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from mailstore.convert.reading import Batch
 from mailstore.convert.run import FolderRun
-from mailstore.convert.transit import Fact, Rules, Taken, close_all, trouble
+from mailstore.convert.transit import Fact, Rules, Trouble, close_all, trouble
 from mailstore.errors import MailstoreError, MessageError, Scope
 from mailstore.model.changes import Append, FolderState, Outcome, SetState, Staged
-from mailstore.model.info import BODY, META, Arrival, Row
+from mailstore.model.info import BODY, DIGEST, META, Arrival, Row
 from mailstore.spi import FolderDriver
 
 COMMIT_BYTES = 16 << 20
@@ -20,7 +21,7 @@ class Appender:
     """Puts messages into one folder of the destination, in order."""
 
     def __init__(
-        self, folder: FolderRun, rules: Rules, source: FolderDriver, theirs: int, before: FolderState, continued: bool
+        self, folder: FolderRun, rules: Rules, source: FolderDriver, before: FolderState, continued: bool
     ) -> None:
         """Begin.
 
@@ -28,7 +29,6 @@ class Appender:
             folder: which folder.
             rules: how its messages are taken.
             source: the folder in the source.
-            theirs: the UIDVALIDITY there.
             before: the destination folder's state now.
             continued: an earlier run has filled the folder; where it adopted the source's UIDVALIDITY, so do we.
         """
@@ -37,42 +37,42 @@ class Appender:
         self._path = folder.path
         self._rules = rules
         self._source = source
-        self._theirs = theirs
         self._uidvalidity = before.uidvalidity
         self._uidnext = before.uidnext
         self._virgin = before.uidnext == 1 and not before.messages
-        self._hints = continued and theirs == before.uidvalidity
+        self._hints = continued and source.state().uidvalidity == before.uidvalidity
         self._staged: list[tuple[Fact, Staged]] = []
         self._size = 0
+        self.refused: list[Trouble] = []
+        """Messages that the destination did not take."""
 
-    def append_all(self, batches: Iterator[list[Row]], positions: Iterator[int]) -> None:
+    @property
+    def numbered(self) -> bool:
+        """Whether the folder goes on with the source's numbering."""
+        return self._hints
+
+    def append_all(self, batches: Iterator[Batch]) -> None:
         """Append what ``batches`` hold.
 
         Raises:
             MailstoreError: the destination cannot go on; what was committed before is noted.
         """
         try:
-            self._append_batches(batches, positions)
+            for arrivals, facts in batches:
+                try:
+                    if self._virgin and facts:
+                        self._virgin = False
+                        self._adopt_numbering(facts[0])
+                    self._stage(arrivals, facts)
+                finally:
+                    close_all(arrivals)
+                self._run.advance("copy", self._path, len(facts), sum(fact.size for fact in facts))
+                if self._size >= COMMIT_BYTES or len(self._staged) >= COMMIT_MESSAGES:
+                    self.commit()
             self.commit()
         except BaseException:
             self._run.destination.discard([staged for _, staged in self._staged])
             raise
-
-    def _append_batches(self, batches: Iterator[list[Row]], positions: Iterator[int]) -> None:
-        for rows in batches:
-            taken = Taken()
-            arrivals = self._rules.take(rows, positions, taken)
-            try:
-                if self._virgin and taken.facts:
-                    self._virgin = False
-                    self._adopt_numbering(taken.facts[0])
-                self._stage(arrivals, taken)
-            finally:
-                close_all(arrivals)
-                self._folder.count(taken)
-            self._run.advance("copy", self._path, len(rows), sum(fact.size for fact in taken.facts))
-            if self._size >= COMMIT_BYTES or len(self._staged) >= COMMIT_MESSAGES:
-                self.commit()
 
     def commit(self) -> None:
         """Commit what is staged."""
@@ -84,21 +84,18 @@ class Appender:
             self._run.destination.discard([staged for _, staged in batch])
             raise
 
-    def _stage(self, arrivals: Sequence[Arrival], taken: Taken) -> None:
+    def _stage(self, arrivals: Sequence[Arrival], facts: Sequence[Fact]) -> None:
         stage = self._run.destination.stage
         try:
-            staged = stage(arrivals)
+            self._staged += zip(facts, stage(arrivals), strict=True)
+            self._size += sum(fact.size for fact in facts)
         except MessageError:
-            staged = []
-            facts, taken.facts = taken.facts, []
             for arrival, fact in zip(arrivals, facts, strict=True):
                 try:
-                    staged += stage([arrival])
-                    taken.facts.append(fact)
+                    self._staged += zip([fact], stage([arrival]), strict=True)
+                    self._size += fact.size
                 except MessageError as error:
-                    taken.troubles.append(self._rules.refuse(*_named(fact), error, fact.digest, arrival.body))
-        self._staged += zip(taken.facts, staged, strict=True)
-        self._size += sum(fact.size for fact in taken.facts)
+                    self.refused.append(self._rules.refuse(*_named(fact), error, fact.digest, arrival.body))
 
     def _commit_some(self, batch: list[tuple[Fact, Staged]]) -> list[tuple[Fact, Staged]]:
         """Commit ``batch`` as far as it goes, note it, and return what is left to try."""
@@ -123,7 +120,7 @@ class Appender:
             self._uidnext = stored[-1] + 1
         journal.done(path, self._uidvalidity, uids)
         arrived = [fact for fact, uid in zip(facts, uids, strict=True) if uid]
-        self._folder.stored(arrived, stored, self._uidvalidity == self._theirs)
+        self._folder.stored(arrived, stored, self._hints)
         return self._after_failure(batch, outcomes)
 
     def _adopt_numbering(self, first: Fact) -> None:
@@ -132,9 +129,10 @@ class Appender:
         Provisional UIDs mean nothing elsewhere: a folder is renumbered unless it begins with a recorded one.
         """
         if first.recorded:
-            (outcome,) = self._run.destination.commit([SetState(self._path, self._theirs)])
+            theirs = self._source.state().uidvalidity
+            (outcome,) = self._run.destination.commit([SetState(self._path, theirs)])
             if outcome.status == "done":
-                self._uidvalidity = self._theirs
+                self._uidvalidity = theirs
                 self._hints = True
 
     def _after_failure(self, batch: list[tuple[Fact, Staged]], outcomes: list[Outcome]) -> list[tuple[Fact, Staged]]:
@@ -154,14 +152,18 @@ class Appender:
     def _refused(self, fact: Fact, staged: Staged, error: MailstoreError) -> None:
         """Set a message aside that was refused when its body was gone already: it is fetched once more."""
         self._run.destination.discard([staged])
-        self._folder.report.found -= 1  # counted when it was staged, counted again with its trouble
-        taken = Taken()
-        row = next((row for rows in self._source.fetch([fact.uid], BODY | META) for row in rows), None)
+        row = self._fetch_again(fact)
         if row is None or row.body is None:
-            taken.troubles.append(trouble(*_named(fact), error))
+            self.refused.append(trouble(*_named(fact), error))
         else:
-            taken.troubles.append(self._rules.refuse(*_named(fact), error, fact.digest, row.body))
-        self._folder.count(taken)
+            self.refused.append(self._rules.refuse(*_named(fact), error, fact.digest, row.body))
+
+    def _fetch_again(self, fact: Fact) -> Row | None:
+        uid = fact.uid
+        if not uid:  # read as a part of a file, without the UIDs that a listing gives for the session
+            listed = (row for rows in self._source.changes(None, DIGEST).batches for row in rows)
+            uid = next((row.uid for row in listed if row.digest == fact.digest), 0)
+        return next((row for rows in self._source.fetch([uid], BODY | META) for row in rows), None) if uid else None
 
 
 def _named(fact: Fact) -> tuple[int, str, int]:

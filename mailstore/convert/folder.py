@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count, islice
+from contextlib import suppress
+from functools import partial
+from itertools import islice
 
 from mailstore.convert.append import Appender
 from mailstore.convert.compare import compare_folder
 from mailstore.convert.fresh import copy_fresh
 from mailstore.convert.losses import fitting, known_keywords
+from mailstore.convert.reading import Batch, FolderReader
 from mailstore.convert.resume import Pending, expect_earlier, find_pending, settle
 from mailstore.convert.run import FolderRun, Run
 from mailstore.convert.transit import Rules
 from mailstore.errors import FolderError, MailstoreError, Unsupported
 from mailstore.model.changes import SetState
-from mailstore.model.info import BODY, META, Row
+from mailstore.model.info import BODY, META
 from mailstore.model.names import FolderPath
 from mailstore.spi import FolderDriver
 
@@ -60,52 +63,68 @@ def _rules(run: Run, path: FolderPath) -> Rules:
 
 
 def _copy(folder: FolderRun, source: FolderDriver, rules: Rules) -> None:
-    run = folder.run
     looked_up = settle(folder)
-    record = run.journal.record(folder.path)
-    if record.entries:
-        pending = find_pending(folder, source, record.entries)
-        expect_earlier(folder, pending, record, looked_up, rules)
-        folder.report.found += len(pending.stored)
-        folder.report.skipped += len(pending.stored)
-        _append(folder, source, rules, pending)
-    elif not copy_fresh(folder, source, rules):
-        _append(folder, source, rules, None)
+    if not folder.run.journal.record(folder.path).entries:
+        reader = FolderReader(folder, source, rules)
+        if copy_fresh(folder, source, rules, reader):
+            return
+        reader = FolderReader(folder, source, rules)
+        if _append(folder, source, rules, reader, reader.batches(), last=False):
+            return
+        # The source moved under us, or a reader died: what is still missing is found and read one by one.
+    _copy_missing(folder, source, rules, looked_up)
 
 
-def _append(folder: FolderRun, source: FolderDriver, rules: Rules, pending: Pending | None) -> None:
-    run = folder.run
-    there = run.destination.folder(folder.path, create=True)
-    positions: Iterator[int]
-    if pending is None:
-        delta = source.changes(None, BODY | META)
-        uidvalidity, batches, positions = delta.token.uidvalidity, delta.batches, count(1)
-    else:
-        uidvalidity, batches = source.state().uidvalidity, _missing(source, pending)
-        positions = iter([position for position, _ in [*pending.broken, *pending.missing]])
-    appender = Appender(folder, rules, source, uidvalidity, there.state(), pending is not None)
-    appender.append_all(folder.read(batches), positions)
-    _adopt_state(folder, source, uidvalidity)
+def _copy_missing(folder: FolderRun, source: FolderDriver, rules: Rules, looked_up: set[int]) -> None:
+    """Copy what the journal does not know yet."""
+    record = folder.run.journal.record(folder.path)
+    pending = find_pending(folder, source, record.entries)
+    expect_earlier(folder, pending, record, looked_up, rules)
+    folder.report.skipped += len(pending.stored) - folder.report.copied
+    reader = FolderReader(folder, source, rules)
+    _append(folder, source, rules, reader, _missing(reader, source, pending), last=True)
 
 
-def _missing(source: FolderDriver, pending: Pending) -> Iterator[list[Row]]:
+def _append(
+    folder: FolderRun, source: FolderDriver, rules: Rules, reader: FolderReader, batches: Iterator[Batch], *, last: bool
+) -> bool:
+    """Append the ``batches`` of ``reader``.
+
+    Where they end early and it is not the ``last`` try, False, and nothing is told of what could not be copied.
+    """
+    there = folder.run.destination.folder(folder.path, create=True)
+    before = there.state()
+    appender = Appender(folder, rules, source, before, continued=last)
+    appender.append_all(batches)
+    if reader.broken is not None:
+        if not last:
+            return False
+        folder.fail(reader.broken)
+    reader.taken.troubles += appender.refused
+    folder.count(reader.taken)
+    if appender.numbered or (before.uidnext == 1 and not before.messages and not folder.report.copied):
+        _adopt_state(folder, source)
+    return True
+
+
+def _missing(reader: FolderReader, source: FolderDriver, pending: Pending) -> Iterator[Batch]:
+    """Yield what is still to be copied, with what cannot be read first."""
     if pending.broken:
-        yield [row for _, row in pending.broken]
+        positions = iter([position for position, _ in pending.broken])
+        yield from reader.read(lambda: iter([[row for _, row in pending.broken]]), positions)
     uids = (uid for _, uid in pending.missing)
+    positions = iter([position for position, _ in pending.missing])
     while chunk := list(islice(uids, _FETCH)):
-        yield from source.fetch(chunk, BODY | META)
+        yield from reader.read(partial(source.fetch, chunk, BODY | META), positions)
 
 
-def _adopt_state(folder: FolderRun, source: FolderDriver, uidvalidity: int) -> None:
-    """Carry UIDNEXT and HIGHESTMODSEQ where the destination folder continues the source's numbering."""
+def _adopt_state(folder: FolderRun, source: FolderDriver) -> None:
+    """Carry UIDNEXT and HIGHESTMODSEQ where the destination folder has the source's numbering, or is new and empty."""
     ours = folder.run.destination.folder(folder.path).state()
-    virgin = ours.uidnext == 1 and not ours.messages
-    if not virgin and ours.uidvalidity != uidvalidity:
-        return
     theirs = source.state()
     # A folder that is empty but had messages must not give their UIDs again; one that never had any has no history.
-    empty_now = virgin and theirs.uidnext > 1 and not theirs.messages and folder.run.source.capabilities.uids
-    if empty_now or (not virgin and ours.uidnext < theirs.uidnext):
+    empty_now = ours.uidnext == 1 and theirs.uidnext > 1 and folder.run.source.capabilities.uids and not theirs.messages
+    if empty_now or (ours.uidvalidity == theirs.uidvalidity and ours.uidnext < theirs.uidnext):
         state = SetState(folder.path, theirs.uidvalidity, theirs.uidnext, theirs.highest_modseq)
         folder.run.destination.commit([state])
 
@@ -113,10 +132,5 @@ def _adopt_state(folder: FolderRun, source: FolderDriver, uidvalidity: int) -> N
 def _give_up(folder: FolderRun, source: FolderDriver, error: MailstoreError) -> None:
     """The destination cannot have this folder: all its messages have failed."""
     folder.fail(error)
-    try:
-        messages = source.state().messages
-    except MailstoreError:
-        messages = folder.report.found
-    lost = max(0, messages - folder.report.found)
-    folder.report.found += lost
-    folder.report.failed += folder.report.found - folder.report.copied - folder.report.skipped - folder.report.failed
+    with suppress(MailstoreError):
+        folder.report.failed += max(0, source.state().messages - folder.report.found)

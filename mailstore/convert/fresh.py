@@ -8,33 +8,32 @@ as a whole and the general way taken instead.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
+from itertools import chain
+from typing import NamedTuple
 
+from mailstore.convert.reading import WORTH_FORKING, Batch, FolderReader
 from mailstore.convert.run import FolderRun
 from mailstore.convert.transit import Rules, Taken, close_all, pack, unpack
 from mailstore.convert.workers import Tell, run_jobs
 from mailstore.errors import FolderError, MailstoreError, MessageError
 from mailstore.model.changes import SetState
-from mailstore.model.info import BODY, META, Row
-from mailstore.spi import FolderDriver, FreshFolder, Shards
+from mailstore.spi import FolderDriver, FreshFolder
 
 
-@dataclass(slots=True)
-class _Part:
-    """What one process filled in; plain values that go through a pipe."""
+class _Part(NamedTuple):
+    """What one process filled in; goes through a pipe."""
 
-    receipts: list[object] = field(default_factory=list)
-    taken: Taken = field(default_factory=Taken)
+    receipts: list[object]
+    taken: Taken
     packed: bytes | None = None
     """The facts, where they come from another process."""
-    broken: tuple[str, str] | None = None
-    """Name and text of the error that ended the reading early."""
+    broken: bool = False
+    """The reading ended early."""
 
 
-def copy_fresh(folder: FolderRun, source: FolderDriver, rules: Rules) -> bool:
-    """Copy the folder as a whole; False where that cannot be done here, and nothing was.
+def copy_fresh(folder: FolderRun, source: FolderDriver, rules: Rules, reader: FolderReader) -> bool:
+    """Copy the folder as a whole; False where that cannot be done, and nothing was.
 
     Raises:
         StoreError: the destination cannot go on; nothing of the folder is there.
@@ -44,7 +43,12 @@ def copy_fresh(folder: FolderRun, source: FolderDriver, rules: Rules) -> bool:
     if shortcut is None or fresh is None:
         return False
     try:
-        parts = _fill(folder, source, rules, fresh, shortcut.parallel_fresh)
+        if shortcut.parallel_fresh and rules.fit is None and folder.run.parallel > 1:
+            parts = _fill_side_by_side(folder, rules, fresh, reader)
+        else:
+            parts = [_fill(reader, reader.batches(), fresh, lambda told: _heard(folder, told))]
+        if any(part.broken for part in parts):
+            return False  # the general way tells what of it is wrong
         return _publish(folder, source, fresh, parts)
     except (MessageError, FolderError):
         return False  # one message was refused, or the folder got messages meanwhile: the general way knows which
@@ -52,24 +56,31 @@ def copy_fresh(folder: FolderRun, source: FolderDriver, rules: Rules) -> bool:
         fresh.discard()
 
 
-def _fill(folder: FolderRun, source: FolderDriver, rules: Rules, fresh: FreshFolder, parallel: bool) -> list[_Part]:
-    run = folder.run
-    workers = run.parallel if parallel and rules.fit is None else 1
-    shards: list[object] = []
-    sharded = source if "shard" in run.source.capabilities.native and isinstance(source, Shards) else None
-    if workers > 1 and sharded is not None:
-        shards = sharded.shards(workers)
-    if sharded is None or len(shards) < 2:
-        batches = source.changes(None, BODY | META).batches
-        return [_fill_part(batches, rules, fresh, lambda told: _heard(folder, told))]
+def _fill_side_by_side(folder: FolderRun, rules: Rules, fresh: FreshFolder, reader: FolderReader) -> list[_Part]:
+    """Fill the first part of the folder here and, when that was much, the others in forked processes."""
+    parts = reader.parts()
+    if not parts:
+        return [_fill(reader, reader.batches(), fresh, lambda told: _heard(folder, told))]
+    first = _fill(reader, reader.read(partial(reader.rows, parts[0])), fresh, lambda told: _heard(folder, told))
+    size = sum(fact.size for fact in first.taken.facts)
+    others = parts[1:]
+    if size < WORTH_FORKING or len(others) < 2 or first.broken:
+        rest = chain.from_iterable(reader.read(partial(reader.rows, part)) for part in others)
+        more = _fill(reader, rest, fresh, lambda told: _heard(folder, told))
+        return [_Part(first.receipts + more.receipts, reader.taken, None, more.broken)]
 
-    def fill(shard: object, tell: Tell) -> _Part:
-        part = _fill_part(sharded.read_shard(shard, BODY | META), rules, fresh, tell)
-        part.packed, part.taken.facts = pack(part.taken.facts), []
-        return part
+    def fill(mine: Sequence[object], tell: Tell) -> _Part:
+        begun = FolderReader(folder, reader.source, rules)
+        batches = chain.from_iterable(begun.read(partial(begun.rows, part)) for part in mine)
+        part = _fill(begun, batches, fresh, tell)
+        facts, part.taken.facts = part.taken.facts, []
+        return part._replace(packed=pack(facts))
 
-    parts: list[_Part] = run_jobs([partial(fill, shard) for shard in shards], lambda told: _heard(folder, told))
-    return parts
+    workers = min(folder.run.parallel, len(others))
+    share = -(-len(others) // workers)
+    jobs = [partial(fill, others[at : at + share]) for at in range(0, len(others), share)]
+    filled: list[_Part] = run_jobs(jobs, lambda told: _heard(folder, told))
+    return [first, *filled]
 
 
 def _heard(folder: FolderRun, told: object) -> None:
@@ -77,26 +88,16 @@ def _heard(folder: FolderRun, told: object) -> None:
     folder.run.advance("copy", folder.path, *told)
 
 
-def _fill_part(batches: Iterator[list[Row]], rules: Rules, fresh: FreshFolder, tell: Tell) -> _Part:
-    part = _Part()
-    taken = part.taken
-    positions = count(1)
-    while True:
+def _fill(reader: FolderReader, batches: Iterator[Batch], fresh: FreshFolder, tell: Tell) -> _Part:
+    receipts: list[object] = []
+    for arrivals, facts in batches:
         try:
-            rows = next(batches, None)
-        except MailstoreError as error:
-            part.broken = (type(error).__name__, str(error))
-            break
-        if rows is None:
-            break
-        before = len(taken.facts)
-        arrivals = rules.take(rows, positions, taken)
-        try:
-            part.receipts += fresh.add(arrivals)
+            receipts += fresh.add(arrivals)
         finally:
             close_all(arrivals)
-        tell((len(rows), sum(fact.size for fact in taken.facts[before:])))
-    return part
+        reader.taken.facts += facts
+        tell((len(facts), sum(fact.size for fact in facts)))
+    return _Part(receipts, reader.taken, None, reader.broken is not None)
 
 
 def _publish(folder: FolderRun, source: FolderDriver, fresh: FreshFolder, parts: Sequence[_Part]) -> bool:
@@ -117,9 +118,6 @@ def _publish(folder: FolderRun, source: FolderDriver, fresh: FreshFolder, parts:
     run.journal.done(path, 0 if state is None else state.uidvalidity, uids)
     folder.count(taken)
     folder.stored(taken.facts, uids, state is not None)
-    for part in parts:
-        if part.broken is not None:
-            run.report.add_problem(path, *part.broken)
     return True
 
 

@@ -89,7 +89,7 @@ def _copy_folders(run: Run, infos: Sequence[FolderInfo]) -> bool:
 def _leave_out(run: Run, folder: FolderRun) -> None:
     """Count a folder that was given up with an allowed loss."""
     try:
-        folder.report.found = folder.report.skipped = run.source.folder(folder.path).state().messages
+        folder.report.skipped = run.source.folder(folder.path).state().messages
     except MailstoreError as error:
         folder.fail(error)
 

@@ -72,10 +72,9 @@ class Problem:
 
 @dataclass(slots=True)
 class FolderReport:
-    """What became of one folder. ``found`` is always ``copied + skipped + failed``."""
+    """What became of one folder."""
 
     folder: FolderPath
-    found: int = 0
     copied: int = 0
     skipped: int = 0
     """Already there by an earlier run, or given up with an allowed loss."""
@@ -84,6 +83,11 @@ class FolderReport:
     """Bytes of the messages copied."""
     uids_kept: bool | None = None
     """Every message copied has the UID, and the folder the UIDVALIDITY, that the source records; None: none copied."""
+
+    @property
+    def found(self) -> int:
+        """Messages that the source has."""
+        return self.copied + self.skipped + self.failed
 
     def to_dict(self) -> dict[str, object]:
         """Return it as plain values for JSON."""

@@ -136,6 +136,8 @@ def expect_earlier(
     flags may have been changed there since.
     """
     uncompared = {entry.uid: entry for entry in record.entries[record.verified :]}
+    for uid in folder.expected:
+        uncompared.pop(uid, None)
     for uid, entry in uncompared.items():
         folder.expected[uid] = Fact(0, entry.key, entry.digest, entry.stored, 0, False, 0, None)
     for position, row, entry in pending.stored:

@@ -73,8 +73,7 @@ class FolderRun:
             yield rows
 
     def count(self, taken: Taken) -> None:
-        """Take what became of rows into the report."""
-        self.report.found += len(taken.facts) + len(taken.troubles)
+        """Take troubles and notes into the report."""
         self.report.failed += len(taken.troubles)
         for position, key, uid, error, reason, place in taken.troubles:
             self.run.report.add_problem(self.path, error, reason, position, uid, key, place)

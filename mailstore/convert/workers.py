@@ -11,14 +11,15 @@ children end at their next frame.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pickle
 import select
 import signal
 import struct
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from mailstore import errors
@@ -29,6 +30,8 @@ Job = Callable[[Tell], object]
 """Runs in a child; may tell the parent something picklable on the way, and returns something picklable."""
 
 _LENGTH = struct.Struct("=Q")
+_SET_PIPE_SIZE = 1031
+"""F_SETPIPE_SZ of Linux; Python names it from 3.10 on, but only where it was built with new headers."""
 
 
 def can_fork() -> bool:
@@ -44,47 +47,62 @@ def run_jobs(jobs: Sequence[Job], hear: Callable[[object], None]) -> list[Any]:
     Raises:
         StoreError: what a job raised, or StorageFailure where a child died.
     """
-    children: dict[int, _Child] = {}
     results: dict[int, Any] = {}
-    try:
-        for number, job in enumerate(jobs):
-            child = _Child(number, job)
-            children[child.pipe] = child
-        while children:
-            for pipe in select.select(list(children), [], [])[0]:
-                child = children[pipe]
-                kind, value = child.receive()
-                if kind == "told":
-                    hear(value)
-                elif kind == "failed":
-                    raise _error(*value)
+    with started(jobs) as children:
+        waiting = {child.pipe: number for number, child in enumerate(children)}
+        while waiting:
+            for pipe in select.select(list(waiting), [], [])[0]:
+                number = waiting[pipe]
+                over, value = children[number].receive()
+                if over:
+                    results[number] = value
+                    del waiting[pipe]
                 else:
-                    results[child.number] = value
-                    del children[pipe]
-                    child.end()
-    finally:
-        for child in children.values():
-            child.end(kill=True)
+                    hear(value)
     return [results[number] for number in range(len(jobs))]
 
 
-class _Child:
-    def __init__(self, number: int, job: Job) -> None:
-        self.number = number
+@contextmanager
+def started(jobs: Sequence[Job]) -> Iterator[list[Child]]:
+    """Run each job in a child of its own; whatever still runs at the end of the ``with`` is ended."""
+    children: list[Child] = []
+    try:
+        for job in jobs:
+            children.append(Child(job))  # noqa: PERF401 - those begun are to be ended when the next cannot be
+        yield children
+    finally:
+        for child in children:
+            child.end()
+
+
+class Child:
+    """A forked process that does one job."""
+
+    def __init__(self, job: Job) -> None:
         self.pipe, theirs = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
+        with suppress(OSError):  # a megabyte at a time instead of 64 KB; a system may allow less
+            fcntl.fcntl(self.pipe, _SET_PIPE_SIZE, 1 << 20)
+        self._over = False
+        self._pid = os.fork()
+        if self._pid == 0:
             _live(job, theirs)
         os.close(theirs)
 
-    def receive(self) -> tuple[str, Any]:
-        """Return the child's next frame; a child that died has 'failed'."""
+    def receive(self) -> tuple[bool, Any]:
+        """Wait for what the child tells next (False, ...) or for its result (True, ...).
+
+        Raises:
+            StoreError: what the job raised, or StorageFailure where the child died.
+        """
         head = self._read(_LENGTH.size)
         data = self._read(_LENGTH.unpack(head)[0]) if head else b""
         if not data:
-            return "failed", ("StorageFailure", "a process that was copying died; run it again")
+            raise StorageFailure("a process that was copying died; run it again")
         kind, value = pickle.loads(data)  # noqa: S301 - from our own child, through our own pipe
-        return kind, value
+        if kind == "failed":
+            raise child_error(*value)
+        self._over = kind == "result"
+        return self._over, value
 
     def _read(self, size: int) -> bytes:
         pieces = []
@@ -96,13 +114,14 @@ class _Child:
             size -= len(piece)
         return b"".join(pieces)
 
-    def end(self, kill: bool = False) -> None:
-        if kill:
+    def end(self) -> None:
+        """Wait for the child's end; one that has not given its result is killed."""
+        if not self._over:
             with suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
+                os.kill(self._pid, signal.SIGKILL)
         os.close(self.pipe)
         with suppress(ChildProcessError):
-            os.waitpid(self.pid, 0)
+            os.waitpid(self._pid, 0)
 
 
 def _live(job: Job, pipe: int) -> None:
@@ -128,7 +147,7 @@ def _send(pipe: int, frame: tuple[str, object]) -> None:
         view = view[os.write(pipe, view) :]
 
 
-def _error(name: str, text: str) -> MailstoreError:
+def child_error(name: str, text: str) -> MailstoreError:
     """Return the error that a child named, or the next best where it needs more facts."""
     kind = getattr(errors, name, StorageFailure)
     return kind(text) if issubclass(kind, (StoreError, errors.MessageError)) else StorageFailure(text)
