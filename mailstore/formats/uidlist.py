@@ -6,7 +6,7 @@ fields and record fields it does not know, which is where our own live. Version 
 ``1 <uidvalidity> <next uid>``, then ``<uid> <file name>``. Source: Dovecot's maildir-uidlist.c.
 
 Record fields of Dovecot: S size, W size with CRLF, P POP3 UIDL, O POP3 order, G GUID. Ours: E envelope sender
-``<address>``, D saved date, T internal date that a file's mtime cannot hold, X keywords that have no letter, L unique id
+``<address>``, D saved date, T internal date that no mtime can hold, X keywords that have no letter, L unique id
 that P cannot hold.
 """
 
