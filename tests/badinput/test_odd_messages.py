@@ -101,4 +101,6 @@ def test_python_finds_no_message_in_another(tmp_path: Path) -> None:
     with open_store(f"mbox:{tmp_path}/mbox", create=True) as store:
         for body in ODD.values():
             store.inbox.append(body)
-    assert len(mailbox.mbox(tmp_path / "mbox", create=False)) == len(ODD)
+    theirs = mailbox.mbox(tmp_path / "mbox", create=False)
+    assert len(theirs) == len(ODD)
+    theirs.close()
