@@ -19,6 +19,8 @@ from mailstore.transfer import UidMap, in_batches
 if TYPE_CHECKING:
     from mailstore.store import Store
 
+_MOST_SECONDS = 1 << 62
+
 
 class Appended(NamedTuple):
     """Where an append went (RFC 4315 APPENDUID)."""
@@ -182,6 +184,9 @@ class Folder:
         for arrival in arrivals:
             if arrival.key is not None and len(arrival.key) != 16:
                 raise UsageError(f"an idempotency key has 16 bytes, not {len(arrival.key)}")
+            for seconds in (arrival.meta.internal_date, arrival.meta.saved_date):
+                if seconds is not None and abs(seconds) > _MOST_SECONDS:
+                    raise UsageError(f"{seconds} is no date: it has to be within 2**62 seconds of 1970")
         store = self.store
         with store.lock:
             staged = store.stage(arrivals)

@@ -87,18 +87,23 @@ class Account:
         ``R``: random, the idempotency key where there is one; ``M``: microseconds, always growing in this process,
         so that names sort in the order in which they were given.
         """
-        pid = os.getpid()
-        if self._process[0] != pid:
-            self._process = pid, os.urandom(4).hex()
-        self._last = now = max(clock.now_ns() // 1000, self._last + 1)
-        seconds, micro = divmod(now, 1_000_000)
-        random = self._process[1] if key is None else key.hex()
-        base = f"{seconds}.M{micro:06d}P{pid}R{random}.{self._host}"
+        first, pid, random, host = self.reserve(1)
+        seconds, micro = divmod(first, 1_000_000)
+        base = f"{seconds}.M{micro:06d}P{pid}R{random if key is None else key.hex()}.{host}"
         if size is not None:
             base += f",S={size}"
         if crlf_size is not None:
             base += f",W={crlf_size}"
         return base
+
+    def reserve(self, count: int) -> tuple[int, int, str, str]:
+        """Reserve ``count`` names: returns the microseconds of the first, the process, its random part, the host."""
+        pid = os.getpid()
+        if self._process[0] != pid:
+            self._process = pid, os.urandom(4).hex()
+        first = max(clock.now_ns() // 1000, self._last + 1)
+        self._last = first + count - 1
+        return first, pid, self._process[1], self._host
 
     def file_name(self, base: str, info: str) -> str:
         """Return a file name; ``info`` as in ``2,S`` or ''."""

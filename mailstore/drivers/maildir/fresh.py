@@ -22,6 +22,7 @@ from mailstore.drivers.maildir.account import Account
 from mailstore.drivers.maildir.layout import SUBDIRECTORIES
 from mailstore.drivers.maildir.naming import fields_for, info_for
 from mailstore.drivers.maildir.records import KEYWORDS, Line, Records, read_file
+from mailstore.drivers.maildir.staging import EARLIEST, LATEST
 from mailstore.drivers.maildir.view import View
 from mailstore.errors import FolderExists
 from mailstore.formats import courier, dovecotfiles, uidlist
@@ -32,6 +33,9 @@ from mailstore.model.measure import crlf_size_of
 from mailstore.model.names import FolderPath
 from mailstore.system import clock, fs, locks
 from mailstore.system.barrier import FEW, sync_files
+
+_NOTHING_ELSE = (None, None, None)
+"""Saved date, sender and unique id of a Meta that has none: nothing needs a record field."""
 
 Receipt = tuple[str, str, int, str, frozenset[str]]
 """Base, name with its subdirectory, UID hint, record fields, keywords where Courier keeps them."""
@@ -59,27 +63,38 @@ class MaildirFresh:
     def add(self, arrivals: Sequence[Arrival]) -> list[object]:
         """See FreshFolder.add."""
         with fs.errors(self._account.root):
-            return [self._add(arrival) for arrival in arrivals]
+            return self._add_all(arrivals)
 
-    def _add(self, arrival: Arrival) -> Receipt:
-        body, meta, key, uid = arrival
-        account = self._account
-        size = len(body) if isinstance(body, bytes) else body.size
-        base = account.fresh_base(size, crlf_size_of(body), key)
-        known = self._infos.get((meta.flags, meta.keywords))
-        if known is None:
-            known = self._infos[meta.flags, meta.keywords] = self._info(meta)
-        sub, info, without = known
-        name = f"{sub}{base}{info}"
-        mtime = staging.file_mtime(clock.now() if meta.internal_date is None else meta.internal_date)
-        path = f"{self._hidden}/{name}"
-        if isinstance(body, bytes):
-            fs.create_file(path, body, mtime, account.mode)
-        else:
-            staging.write_large(path, body, mtime, account.mode, sync=False)
-        if account.family == "courier":
-            return base, name, uid, "", meta.keywords
-        return base, name, uid, fields_for(meta, without), NO_KEYWORDS
+    def _add_all(self, arrivals: Sequence[Arrival]) -> list[object]:
+        """The hot path of conversions: four system calls a message, names from one look at the clock."""
+        account, infos, courier_keeps = self._account, self._infos, self._account.family == "courier"
+        mode, hidden, present = account.mode, self._hidden + "/", clock.now()
+        number, pid, random, host = account.reserve(len(arrivals))
+        receipts: list[object] = []
+        for body, meta, key, uid in arrivals:
+            known = infos.get((meta[0], meta[1]))
+            if known is None:
+                known = infos[meta[0], meta[1]] = self._info(meta)
+            sub, info, without = known
+            date = meta[2]
+            mtime = present if date is None else date if EARLIEST <= date <= LATEST else staging.file_mtime(date)
+            seconds, micro = divmod(number, 1_000_000)
+            number += 1
+            size = len(body) if isinstance(body, bytes) else body.size
+            unique = f"{seconds}.M{micro:06d}P{pid}R{random if key is None else key.hex()}.{host}"
+            base = f"{unique},S={size},W={crlf_size_of(body)}"
+            name = f"{sub}{base}{info}"
+            if isinstance(body, bytes):
+                fs.create_file(hidden + name, body, mtime, mode)
+            else:
+                staging.write_large(hidden + name, body, mtime, mode, sync=False)
+            if courier_keeps:
+                receipts.append((base, name, uid, "", meta.keywords))
+            elif without or meta[3:] != _NOTHING_ELSE or (date is not None and mtime != date):
+                receipts.append((base, name, uid, fields_for(meta, without), NO_KEYWORDS))
+            else:
+                receipts.append((base, name, uid, "", NO_KEYWORDS))
+        return receipts
 
     def _info(self, meta: Meta) -> tuple[str, str, list[str]]:
         """Return (subdirectory, suffix with its separator, keywords without a letter)."""

@@ -74,10 +74,13 @@ def batches(view: View, entries: Iterable[Entry], want: int, *, keep_gone: bool)
     if not want & _FILES and not (want & _FIELDS and view.records.fields):
         yield from _plain(entries)
         return
+    read = _body_reader(view, want) if want & BODY and not want & HEADER else None
     batch: list[Row] = []
     size = 0
     for entry in entries:
-        row = read_row(view, entry, want)
+        row = read(entry) if read is not None else None
+        if row is None:
+            row = read_row(view, entry, want)
         if row.error is not None and not keep_gone and isinstance(row.error, NoSuchMessage):
             continue
         batch.append(row)
@@ -100,6 +103,48 @@ def _plain(entries: Iterable[Entry]) -> Iterator[list[Row]]:
 
 def _recent(entry: Entry) -> tuple[object, ...]:
     return (*entry[:4], entry[4] | RECENT, entry[5])
+
+
+def _body_reader(view: View, want: int) -> Callable[[Entry], Row | None]:
+    """Return what reads an ordinary message with its body: open, fstat, read, close, and little else.
+
+    It returns None for whatever is out of the ordinary, which is left to ``read_row``.
+    """
+    prefix, flags = view.directory + "/", _OPEN | view.account.noatime
+    fields, meaning, make = view.records.fields, view.meaning, tuple.__new__
+    dated, saved_wanted = want & INTERNAL_DATE, want & SAVED_DATE
+    crlf_wanted, digest_wanted = want & CRLF_SIZE, want & DIGEST
+
+    def read(entry: Entry) -> Row | None:
+        uid, key, recorded, modseq, bits, keywords, _, saved, _, _, _, name = entry
+        if key in fields:
+            return None
+        try:
+            fd = os.open(prefix + name, flags)
+        except OSError:
+            return None
+        try:
+            found = os.fstat(fd)
+            size = found.st_size
+            if size > CHUNK or not stat.S_ISREG(found.st_mode):
+                return None
+            body = os.read(fd, size + 1)
+        except OSError:
+            return None
+        finally:
+            os.close(fd)
+        if len(body) != size or (f",S={size}," not in key and maildirname.size_of(key) not in (None, size)):
+            return None
+        crlf_size = (maildirname.crlf_size_of(key) or crlf_size_of(body)) if crlf_wanted else None
+        return make(Row, (
+            uid, key, recorded, modseq, bits | RECENT if name[0] == _NEW else bits, keywords,
+            found[stat.ST_MTIME] if dated else None,
+            (saved if saved is not None else found[stat.ST_CTIME]) if saved_wanted else None,
+            None, None, size, crlf_size, digest_of(body) if digest_wanted else None, None, body, None,
+            meaning(name[len(key) + 5 :])[2],
+        ))  # fmt: skip
+
+    return read
 
 
 def read_row(view: View, entry: Entry, want: int) -> Row:

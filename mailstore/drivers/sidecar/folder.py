@@ -30,6 +30,8 @@ MOST_TOMBSTONES = 100_000
 """Older ones are forgotten; a token from before them gets a full listing."""
 
 _UIDVALIDITY_MAX = 0xFFFF_FFFF
+_UIDNEXT_MAX = 0xFFFF_FFFF
+_MODSEQ_MAX = 1 << 62  # adopted: RFC 7162 has 63 bits, and they must go on growing
 _UID = itemgetter(0)
 
 
@@ -143,8 +145,8 @@ class FolderIndex:
             if self.entries or self._tombstones or self.uidnext > 1:
                 return False
             self.uidvalidity = uidvalidity
-        self.uidnext = max(self.uidnext, uidnext)
-        self.highest_modseq = max(self.highest_modseq, highest_modseq)
+        self.uidnext = max(self.uidnext, min(uidnext, _UIDNEXT_MAX))
+        self.highest_modseq = max(self.highest_modseq, min(highest_modseq, _MODSEQ_MAX))
         self.pending.header = True
         return True
 

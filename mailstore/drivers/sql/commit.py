@@ -11,7 +11,7 @@ import apsw
 from mailstore.drivers.sql import stage
 from mailstore.drivers.sql import statements as sql
 from mailstore.drivers.sql.dialect import SQLITE
-from mailstore.drivers.sql.rows import MAX_UID, AccountRow, FolderRow
+from mailstore.drivers.sql.rows import MAX_MODSEQ, MAX_UID, AccountRow, FolderRow
 from mailstore.drivers.sql.stage import StagedMessage
 from mailstore.drivers.sql.text import decode_keywords, encode_keywords, encode_text
 from mailstore.errors import UsageError
@@ -230,7 +230,7 @@ class Commit:
         elif folder.uidvalidity != change.uidvalidity:
             return Outcome("unchanged", uidvalidity=folder.uidvalidity)
         folder.uidnext = max(folder.uidnext, min(change.uidnext, MAX_UID))
-        folder.modseq = max(folder.modseq, change.highest_modseq)
+        folder.modseq = max(folder.modseq, min(change.highest_modseq, MAX_MODSEQ))
         folder.changed = True
         return Outcome("done", uidvalidity=folder.uidvalidity, modseq=folder.modseq)
 

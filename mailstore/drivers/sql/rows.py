@@ -17,6 +17,8 @@ from mailstore.system import clock
 
 MAX_UID = (1 << 32) - 1
 """The greatest UID and UIDVALIDITY (RFC 9051 section 9, nz-number)."""
+MAX_MODSEQ = 1 << 62
+"""The greatest modseq that is adopted: RFC 7162 has 63 bits, and they must go on growing."""
 
 
 @dataclass(slots=True)
