@@ -35,7 +35,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple, Protocol, Self
@@ -187,13 +187,12 @@ class Journal:
     # -- within
 
     def _open(self, path: str, lock_timeout: float) -> None:
-        with fs.errors(path, denied=CannotCreate):
-            try:
-                self._fd = fs.open_update(path, append=True)
-            except FileNotFoundError:
-                os.close(fs.create(path))
-                fs.sync_directory(os.path.dirname(path))
-                self._fd = fs.open_update(path, append=True)
+        try:
+            self._fd = _open_or_create(path)
+        except OSError as error:
+            raise CannotCreate(
+                f"{fs.shown(path)}: no place for the journal ({error.strerror}); name another with --journal", path=path
+            ) from error
         self._close.callback(os.close, self._fd)
         self._close.enter_context(locks.file_lock(self._fd, True, lock_timeout, path))
         with fs.errors(path):
@@ -249,6 +248,16 @@ def parse_uids(text: str) -> list[int]:
 def _run(text: str) -> range:
     first, _, last = text.partition(":")
     return range(int(first), int(last or first) + 1)
+
+
+def _open_or_create(path: str) -> int:
+    try:
+        return fs.open_update(path, append=True)
+    except FileNotFoundError:
+        with suppress(FileExistsError):  # another conversion was faster
+            os.close(fs.create(path))
+            fs.sync_directory(os.path.dirname(path))
+        return fs.open_update(path, append=True)
 
 
 def _encode(text: str) -> str:

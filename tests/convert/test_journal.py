@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailstore import CorruptStore, FolderPath, StoreBusy
+from mailstore import CannotCreate, CorruptStore, FolderPath, StoreBusy
 from mailstore.convert.identity import pair_identity
 from mailstore.convert.journal import (
     Entry,
@@ -131,6 +131,13 @@ def test_two_conversions_do_not_write_one_journal(tmp_path: Path) -> None:
     with Journal(path, "s"), pytest.raises(StoreBusy):
         Journal(path, "s", lock_timeout=0)
     Journal(path, "s", lock_timeout=0).__exit__()
+
+
+def test_no_place_for_a_journal(tmp_path: Path) -> None:
+    (tmp_path / "directory").mkdir()
+    for path in ("missing/journal", "directory"):
+        with pytest.raises(CannotCreate, match="--journal"):
+            Journal(str(tmp_path / path), "s")
 
 
 def test_a_journal_is_for_its_owner_alone(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from mailstore.testing.observe import tree
 
 
 @pytest.mark.parametrize("kind", ON_DISK)
-def test_the_source_is_as_it_was(kind: str, tmp_path: Path) -> None:
-    directory = tmp_path / "source"
+def test_the_source_is_as_it_was(kind: str, quick_path: Path) -> None:
+    directory = quick_path / "source"
     directory.mkdir()
     with make(kind, directory, "from") as store:
         fill(store)
@@ -26,15 +26,15 @@ def test_the_source_is_as_it_was(kind: str, tmp_path: Path) -> None:
     with open_store(where, readonly=True) as old, open_store("memory:") as new:
         plan(old, new)
         for _ in range(2):
-            assert convert(old, new, quiet(journal=str(tmp_path / "journal"))).ok
+            assert convert(old, new, quiet(journal=str(quick_path / "journal"))).ok
         assert verify_stores(old, new).same
     assert tree(directory) == before
 
 
-def test_no_destination_inside_the_source(tmp_path: Path) -> None:
+def test_no_destination_inside_the_source(quick_path: Path) -> None:
     with (
-        make("maildir++", tmp_path, "from") as old,
-        open_store(f"sqlite:{tmp_path}/from-maildirpp/x.db", create=True) as new,
+        make("maildir++", quick_path, "from") as old,
+        open_store(f"sqlite:{quick_path}/from-maildirpp/x.db", create=True) as new,
         pytest.raises(UsageError, match="lies in the source"),
     ):
         convert(old, new)
