@@ -79,7 +79,10 @@ def test_mailutils_twins(name: str) -> None:
     new = ROOT / "mailutils-maildir" / "maildir" / name / "new"
     found = bodies(f"mailutils/spool/{name}.mbox" if name == "teaparty" else f"mailutils/spool/{name}")
     # Mailutils kept what the From_ line said, and its folder, in fields of its own.
-    twins = [re.sub(rb"(?m)^X-(Envelope-Date|Envelope-Sender|IMAPbase): .*\n", b"", path.read_bytes()) for path in new.iterdir()]
+    twins = [
+        re.sub(rb"(?m)^X-(Envelope-Date|Envelope-Sender|IMAPbase): .*\n", b"", path.read_bytes())
+        for path in new.iterdir()
+    ]
     assert sorted(found) == sorted(twins)
 
 

@@ -1,0 +1,148 @@
+"""Trees of mbox files: layouts, names, INBOX, subscriptions, what is passed over."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mailstore import Store, open_store
+from mailstore.errors import FolderExists, InvalidFolderName
+from mailstore.model.info import BODY
+from mailstore.model.names import FolderPath
+from mailstore.system import fs
+
+LINE = b"From joe@example.org Thu Nov  9 22:33:52 2023\n"
+ONE = b"Subject: one\n\nbody\n"
+
+
+def tree(root: Path, *names: str) -> Path:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(LINE + b"Subject: " + os.fsencode(path.name) + b"\n\nbody\n\n")
+    return root
+
+
+def folders(store: Store) -> list[str]:
+    return [str(info.path) for info in store.folders() if info.selectable]
+
+
+def opened(root: Path, options: str = "", **settings: bool) -> Store:
+    return open_store(f"mbox:{root}" + (f"?{options}" if options else ""), **settings)
+
+
+def test_plain_trees(tmp_path: Path) -> None:
+    root = tree(tmp_path / "mail", "inbox", "Lists/python", "Lists/mailstore", "Sent")
+    with opened(root) as store:
+        assert folders(store) == ["INBOX", "Lists/mailstore", "Lists/python", "Sent"]
+        assert any("layout plain" in fact for fact in store.evidence)
+        with pytest.raises(InvalidFolderName, match="holds messages"):
+            store.create("Sent/2023")
+        with pytest.raises(FolderExists, match="folders below"):
+            store.create("Lists")
+        store.create("Lists/Entwürfe")
+    assert (root / "Lists" / "Entw&APw-rfe").is_file()
+
+
+def test_thunderbirds_trees(tmp_path: Path) -> None:
+    root = tree(tmp_path / "mail", "Inbox", "Inbox.sbd/Work", "Sent", "Sent.sbd/2023", "Sent.sbd/2023.sbd/Mai")
+    (root / "Inbox.msf").write_bytes(b'// <!-- <mdb:mork:z v="1.4"/> -->\n')
+    with opened(root) as store:
+        assert folders(store) == ["INBOX", "Inbox/Work", "Sent", "Sent/2023", "Sent/2023/Mai"]
+        assert [row.body for row in store.folder("Sent/2023/Mai").rows(BODY)] == [b"Subject: Mai\n\nbody\n"]
+        store.rename("Sent", "Old/Post")
+        assert folders(store) == ["INBOX", "Inbox/Work", "Old/Post", "Old/Post/2023", "Old/Post/2023/Mai"]
+    assert (root / "Old.sbd" / "Post.sbd" / "2023.sbd" / "Mai").is_file()
+    assert (root / "Inbox.msf").read_bytes().startswith(b"// <!--")
+
+
+def test_inbox_elsewhere(tmp_path: Path) -> None:
+    root = tree(tmp_path / "mail", "Sent")
+    spool = tmp_path / "spool"
+    spool.write_bytes(LINE + ONE + b"\n")
+    for location in (f"mbox:{root}?inbox={spool}", f"mbox:{root}:INBOX={spool}"):
+        with open_store(location, readonly=True) as store:
+            assert folders(store) == ["INBOX", "Sent"]
+            assert [row.body for row in store.inbox.rows(BODY)] == [ONE]
+
+
+def test_what_is_passed_over_is_reported_and_kept(tmp_path: Path) -> None:
+    root = tree(tmp_path / "mail", "inbox", ".hidden")
+    (root / "notes.txt").write_bytes(b"no mail\n")
+    (root / "empty").write_bytes(b"")
+    (root / "inbox.lock").write_bytes(b"")
+    (root / "link").symlink_to("nowhere")
+    (root / "loop").symlink_to(root)
+    os.mkfifo(root / "fifo")
+    before = sorted(os.listdir(root))
+    with opened(root, readonly=True) as store:
+        assert folders(store) == ["INBOX", "empty"]
+        said = "\n".join(store.evidence)
+    for name in ("notes.txt", ".hidden", "fifo", "link", "loop"):
+        assert f"/{name}: not read" in said
+    assert sorted(os.listdir(root)) == before
+
+
+NAMES = [".", "..", "../x", "a/b", "a\0b", "trailing ", ".hidden", "~joe", "x.sbd", "x.msf", "x.lock", "^2e", "a.b",
+         "Entwürfe", "日本語", "&", "a&-b", "x" * 250, "ü" * 150, "popstate.dat", "INBOX/x"]  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", ["sbd", "plain"])
+def test_any_name(tmp_path: Path, layout: str) -> None:
+    root = tmp_path / "mail"
+    with opened(root, f"layout={layout}", create=True) as store:
+        for name in NAMES:
+            folder = store.create(FolderPath((name,)))
+            folder.append(b"Subject: x\n\n" + name.encode() + b"\n")
+        for name in NAMES:
+            store.create(FolderPath(("below", name, "end")))
+    with opened(root, f"layout={layout}", readonly=True) as store:
+        found = {tuple(info.path) for info in store.folders() if info.selectable}
+        assert found == {("INBOX",)} | {(name,) for name in NAMES} | {("below", name, "end") for name in NAMES}
+        for name in NAMES:
+            [row] = store.folder(FolderPath((name,))).rows(BODY)
+            assert row.body == b"Subject: x\n\n" + name.encode() + b"\n"
+    assert sorted(os.listdir(tmp_path)) in (["mail"], [".mailstore-index.mail", "mail"])
+
+
+def test_dovecots_subscriptions(tmp_path: Path) -> None:
+    root = tree(tmp_path / "mail", "Lists/python")
+    (root / ".subscriptions").write_bytes(b"V\t2\n\nLists\tpython\ngone\n")
+    with opened(root) as store:
+        assert [str(info.path) for info in store.folders() if info.subscribed] == ["Lists/python", "gone"]
+        store.subscribe("Entwürfe/x")
+        store.unsubscribe("gone")
+    assert (root / ".subscriptions").read_bytes() == b"V\t2\n\nEntw&APw-rfe\tx\nLists\tpython\n"
+
+
+@pytest.mark.parametrize("stop", range(1, 8))
+def test_a_rename_is_finished_after_a_crash(tmp_path: Path, stop: int) -> None:
+    root = tree(tmp_path / "mail", "A", "A.sbd/B", "A.sbd/B.sbd/C")
+
+    class Crash(BaseException):
+        pass
+
+    count = 0
+
+    def crash(source: str, target: str) -> None:
+        nonlocal count
+        count += 1
+        if count >= stop:
+            raise Crash
+        os.rename(source, target)
+
+    store = opened(root)
+    try:
+        with fs.replaced(fs.Calls(rename=crash, rename_noreplace=crash)):
+            store.rename("A", "Z/Y")
+    except Crash:
+        pass
+    with opened(root) as again:
+        assert folders(again) in (["INBOX", "A", "A/B", "A/B/C"], ["INBOX", "Z/Y", "Z/Y/B", "Z/Y/B/C"])
+        assert len(folders(again)) == 4
+
+
+def test_a_new_tree_holds_inbox_where_dovecot_looks(tmp_path: Path) -> None:
+    with opened(tmp_path / "mail", "layout=sbd", create=True) as store:
+        store.inbox.append(ONE)
+    assert (tmp_path / "mail" / "inbox").read_bytes().endswith(ONE + b"\n")
