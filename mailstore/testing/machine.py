@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from mailstore import (
     Folder,
@@ -24,6 +24,7 @@ from mailstore import (
     open_store,
 )
 from mailstore.model.caps import Capabilities
+from mailstore.model.flags import RECENT
 from mailstore.testing.harness import Harness
 from mailstore.testing.observe import Seen, listing
 from mailstore.testing.samples import BODIES, RESERVED
@@ -35,8 +36,8 @@ WORDS = ("Work", "WORK", "$Forwarded", "Later", "$junk")
 
 FOREIGN = b"Subject: foreign "
 
-names = st.sampled_from(NAMES)
-places = st.lists(st.integers(0, 7), max_size=4, unique=True)
+names = st.sampled_from(("INBOX", "A", *NAMES))
+places = st.lists(st.integers(0, 5), min_size=1, max_size=4, unique=True)
 flag_sets = st.lists(st.sampled_from(FLAGS + WORDS), max_size=4, unique=True)
 arrivals = st.fixed_dictionaries(
     {
@@ -115,9 +116,29 @@ class StoreMachine(RuleBasedStateMachine):
             arrival["flags"] = [flag for flag in arrival["flags"] if flag in FLAGS]
         return arrival
 
+    def recent(self, name: str) -> set[int]:
+        r"""Return the places of messages that are ``\Recent`` in either store; to lose that may be a change or none."""
+        return {
+            place
+            for store in (self.model, self.store)
+            if has(self.model, name) and has(store, name)
+            for place, row in enumerate(store.folder(name).rows(0))
+            if row.flags & RECENT
+        }
+
     def words(self, flags: list[str]) -> list[str]:
         """Return the flags and keywords that the format keeps."""
         return [flag for flag in flags if flag in FLAGS or self.capabilities.keywords != 0]
+
+    @initialize(beginning=st.lists(st.tuples(st.sampled_from(("INBOX", "A", "A/B")), arrivals), max_size=8))
+    def begin(self, beginning: list[tuple[str, dict[str, Any]]]) -> None:
+        """Begin with a store that holds something."""
+        if self.capabilities.folders:
+            for name in ("A", "A/B"):
+                self.create(name)
+        for name, arrival in beginning:
+            self.append(name, arrival)
+        self.remember("INBOX")
 
     # -- messages
 
@@ -147,12 +168,13 @@ class StoreMachine(RuleBasedStateMachine):
     def change_flags(self, name: str, at: list[int], flags: list[str], mode: str, moment: int | None) -> None:
         """Change flags, maybe only where nothing changed since a moment."""
         name, since = self.name(name), self.find_moment(self.name(name), moment)
+        recent = self.recent(name)
 
-        def change(store: Store) -> tuple[list[int], list[int]]:
+        def change(store: Store) -> tuple[set[int], list[int]]:
             folder, here = store.folder(name), uids(store, name)
             limit = None if since is None else (since.model if store is self.model else since.store).modseq
             result = getattr(folder, mode)(pick(here, at), self.words(flags), unchanged_since=limit)
-            return ranks(here, result.changed), ranks(here, result.refused)
+            return set(ranks(here, result.changed)) - recent, ranks(here, result.refused)
 
         self.both(change)
 
@@ -215,7 +237,7 @@ class StoreMachine(RuleBasedStateMachine):
         if has(self.model, name):
             shown = listing(self.store.folder(name))
             model, store = self.model.folder(name).changes().token, self.store.folder(name).changes().token
-            self.moments = [Moment(name, model, store, shown), *self.moments][:6]
+            self.moments = [Moment(name, model, store, shown), *self.moments][:8]
 
     @rule(name=names, moment=st.integers(0, 5))
     def catch_up(self, name: str, moment: int) -> None:
@@ -302,12 +324,11 @@ class StoreMachine(RuleBasedStateMachine):
 
     def find_moment(self, name: str, moment: int | None) -> Moment | None:
         """Return a remembered moment of a folder that has lived on under its name since, or None."""
-        if moment is None or moment >= len(self.moments) or self.moments[moment].name != name:
+        if moment is None or not has(self.model, name):
             return None
-        since = self.moments[moment]
-        if not has(self.model, name) or self.model.folder(name).state().uidvalidity != since.model.uidvalidity:
-            return None
-        return since
+        life = self.model.folder(name).state().uidvalidity
+        found = [since for since in self.moments if (since.name, since.model.uidvalidity) == (name, life)]
+        return found[moment % len(found)] if found else None
 
 
 def folder_facts(info: FolderInfo) -> tuple[str, bool, bool]:

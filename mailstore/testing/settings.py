@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import HealthCheck
+from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
 
 THOROUGH = os.environ.get("MAILSTORE_TESTING") == "thorough"
@@ -20,11 +20,12 @@ EXAMPLES = hypothesis_settings(
 """For a property that touches a store."""
 
 MACHINE = hypothesis_settings(
-    max_examples=150 if THOROUGH else 10,
-    stateful_step_count=60 if THOROUGH else 25,
+    max_examples=150 if THOROUGH else 12,
+    stateful_step_count=60 if THOROUGH else 30,
+    phases=[Phase.generate, *([Phase.shrink] if THOROUGH else [])],
     derandomize=not THOROUGH,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-"""For the state machine."""
+"""For the state machine. Shrinking what fails takes minutes of disk: only where there is time."""
