@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mailstore.convert.reading import Batch
-from mailstore.convert.run import FolderRun
+from mailstore.convert.run import FolderRun, state_of
 from mailstore.convert.transit import Fact, Rules, Trouble, close_all, trouble
 from mailstore.errors import MailstoreError, MessageError, Scope
 from mailstore.model.changes import Append, FolderState, Outcome, SetState, Staged
@@ -21,7 +21,7 @@ class Appender:
     """Puts messages into one folder of the destination, in order."""
 
     def __init__(
-        self, folder: FolderRun, rules: Rules, source: FolderDriver, before: FolderState, continued: bool
+        self, folder: FolderRun, rules: Rules, source: FolderDriver, before: FolderState, continued: FolderState | None
     ) -> None:
         """Begin.
 
@@ -30,7 +30,8 @@ class Appender:
             rules: how its messages are taken.
             source: the folder in the source.
             before: the destination folder's state now.
-            continued: an earlier run has filled the folder; where it adopted the source's UIDVALIDITY, so do we.
+            continued: the source folder's state, where an earlier run has filled the destination's: where it adopted
+                the UIDVALIDITY, so do we.
         """
         self._folder = folder
         self._run = folder.run
@@ -40,7 +41,7 @@ class Appender:
         self._uidvalidity = before.uidvalidity
         self._uidnext = before.uidnext
         self._virgin = before.uidnext == 1 and not before.messages
-        self._hints = continued and source.state().uidvalidity == before.uidvalidity
+        self._hints = continued is not None and continued.uidvalidity == before.uidvalidity
         self._staged: list[tuple[Fact, Staged]] = []
         self._size = 0
         self.refused: list[Trouble] = []
@@ -128,11 +129,11 @@ class Appender:
 
         Provisional UIDs mean nothing elsewhere: a folder is renumbered unless it begins with a recorded one.
         """
-        if first.recorded:
-            theirs = self._source.state().uidvalidity
-            (outcome,) = self._run.destination.commit([SetState(self._path, theirs)])
+        theirs = state_of(self._source) if first.recorded else None
+        if theirs is not None:
+            (outcome,) = self._run.destination.commit([SetState(self._path, theirs.uidvalidity)])
             if outcome.status == "done":
-                self._uidvalidity = theirs
+                self._uidvalidity = theirs.uidvalidity
                 self._hints = True
 
     def _after_failure(self, batch: list[tuple[Fact, Staged]], outcomes: list[Outcome]) -> list[tuple[Fact, Staged]]:

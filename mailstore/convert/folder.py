@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import partial
 from itertools import islice
 
@@ -13,7 +12,7 @@ from mailstore.convert.fresh import copy_fresh
 from mailstore.convert.losses import fitting, known_keywords
 from mailstore.convert.reading import Batch, FolderReader
 from mailstore.convert.resume import Pending, expect_earlier, find_pending, settle
-from mailstore.convert.run import FolderRun, Run
+from mailstore.convert.run import FolderRun, Run, state_of
 from mailstore.convert.transit import Rules
 from mailstore.errors import FolderError, MailstoreError, Unsupported
 from mailstore.model.changes import SetState
@@ -94,7 +93,7 @@ def _append(
     """
     there = folder.run.destination.folder(folder.path, create=True)
     before = there.state()
-    appender = Appender(folder, rules, source, before, continued=last)
+    appender = Appender(folder, rules, source, before, state_of(source) if last else None)
     appender.append_all(batches)
     if reader.broken is not None:
         if not last:
@@ -121,7 +120,9 @@ def _missing(reader: FolderReader, source: FolderDriver, pending: Pending) -> It
 def _adopt_state(folder: FolderRun, source: FolderDriver) -> None:
     """Carry UIDNEXT and HIGHESTMODSEQ where the destination folder has the source's numbering, or is new and empty."""
     ours = folder.run.destination.folder(folder.path).state()
-    theirs = source.state()
+    theirs = state_of(source)
+    if theirs is None:
+        return
     # A folder that is empty but had messages must not give their UIDs again; one that never had any has no history.
     empty_now = ours.uidnext == 1 and theirs.uidnext > 1 and folder.run.source.capabilities.uids and not theirs.messages
     if empty_now or (ours.uidvalidity == theirs.uidvalidity and ours.uidnext < theirs.uidnext):
@@ -132,5 +133,6 @@ def _adopt_state(folder: FolderRun, source: FolderDriver) -> None:
 def _give_up(folder: FolderRun, source: FolderDriver, error: MailstoreError) -> None:
     """The destination cannot have this folder: all its messages have failed."""
     folder.fail(error)
-    with suppress(MailstoreError):
-        folder.report.failed += max(0, source.state().messages - folder.report.found)
+    state = state_of(source)
+    if state is not None:
+        folder.report.failed += max(0, state.messages - folder.report.found)

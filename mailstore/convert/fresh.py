@@ -13,7 +13,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from mailstore.convert.reading import WORTH_FORKING, Batch, FolderReader
-from mailstore.convert.run import FolderRun
+from mailstore.convert.run import FolderRun, state_of
 from mailstore.convert.transit import Rules, Taken, close_all, pack, unpack
 from mailstore.convert.workers import Tell, run_jobs
 from mailstore.errors import FolderError, MailstoreError, MessageError
@@ -106,7 +106,7 @@ def _publish(folder: FolderRun, source: FolderDriver, fresh: FreshFolder, parts:
     if not taken.facts:
         return False
     keep = taken.facts[0].recorded
-    state = source.state() if keep else None
+    state = state_of(source) if keep else None
     adopted = None if state is None else SetState(path, state.uidvalidity, state.uidnext, state.highest_modseq)
     run.journal.intend(path, taken.facts, 0, 1)
     try:

@@ -107,7 +107,7 @@ def find_pending(folder: FolderRun, source: FolderDriver, entries: Sequence[Entr
     for entry in entries:  # keys need not be unique: parts of an mbox that were read side by side number alike
         by_name[entry.key, entry.digest].append(entry)
     position = 0
-    for rows in folder.read(source.changes(None, META | SIZE | DIGEST).batches):
+    for rows in folder.read(lambda: source.changes(None, META | SIZE | DIGEST).batches):
         for row in rows:
             position += 1
             if row.error is not None or row.digest is None:

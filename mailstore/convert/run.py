@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,8 +13,10 @@ from mailstore.convert.report import FolderReport, Report
 from mailstore.convert.transit import Fact, Taken
 from mailstore.convert.workers import can_fork
 from mailstore.errors import MailstoreError
+from mailstore.model.changes import FolderState
 from mailstore.model.info import Row
 from mailstore.model.names import FolderPath
+from mailstore.spi import FolderDriver
 from mailstore.store import Store
 
 
@@ -60,17 +62,14 @@ class FolderRun:
         """Note that the folder as a whole could not be handled (any further)."""
         self.run.report.add_error(self.path, error)
 
-    def read(self, batches: Iterator[list[Row]]) -> Iterator[list[Row]]:
-        """Yield from the source; where it fails for good, note that and end."""
-        while True:
-            try:
-                rows = next(batches, None)
-            except MailstoreError as error:
-                self.fail(error)
-                return
-            if rows is None:
-                return
-            yield rows
+    def read(self, begin: Callable[[], Iterator[list[Row]]]) -> Iterator[list[Row]]:
+        """Yield from the source what ``begin`` gives; where it fails for good, note that and end."""
+        try:
+            batches = begin()
+            while (rows := next(batches, None)) is not None:
+                yield rows
+        except MailstoreError as error:
+            self.fail(error)
 
     def count(self, taken: Taken) -> None:
         """Take troubles and notes into the report."""
@@ -89,3 +88,11 @@ class FolderRun:
             fact.uid == uid and fact.recorded for fact, uid in zip(facts, uids, strict=True)
         )
         report.uids_kept = kept and report.uids_kept is not False
+
+
+def state_of(source: FolderDriver) -> FolderState | None:
+    """Return a source folder's counters; None where it cannot be read, which its listing tells of."""
+    try:
+        return source.state()
+    except MailstoreError:
+        return None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from mailstore import Capabilities, Location, MailstoreError, Row, Store, open_store
-from mailstore.model.changes import Append, Change, Delta, Outcome, Staged, Token
+from mailstore.model.changes import Append, Change, Delta, FolderState, Outcome, Staged, Token
 from mailstore.model.info import Arrival
 from mailstore.model.names import FolderPath
 
@@ -34,6 +34,7 @@ class LimitedDriver(_Behind):
         self.make_canonical: Callable[[bytes], bytes] = lambda body: body
         self.spoil: Callable[[Row], Row] = lambda row: row
         self.break_listing_after: int | None = None
+        self.break_state = False
         self.staged: list[Staged] = []
 
     def canonical(self, body: bytes) -> bytes:
@@ -83,7 +84,15 @@ class _LimitedFolder(_Behind):
         super().__init__(real)
         self._driver = driver
 
+    def state(self) -> FolderState:
+        if self._driver.break_state:
+            raise BROKEN[0]
+        state: FolderState = self.real.state()
+        return state
+
     def changes(self, since: Token | None, want: int) -> Delta:
+        if self._driver.break_listing_after == 0:
+            raise BROKEN[0]
         delta: Delta = self.real.changes(since, want)
         return replace(delta, batches=self._spoilt(delta.batches))
 

@@ -16,6 +16,7 @@ from mailstore import (
     Location,
     MessageTooLarge,
     NoSuchFolder,
+    NotAStore,
     ReadOnlyStore,
     Row,
     StorageFailure,
@@ -181,6 +182,20 @@ def test_a_folder_that_ends_early(old: Store, monkeypatch: pytest.MonkeyPatch) -
     assert not report.ok
     assert bodies(new.inbox) == [b"Subject: 1\n\n", BAD]
     assert bodies(new.folder("Work")) == [b"Subject: work\n\n"]
+
+
+def test_a_folder_that_cannot_be_read_at_all(old: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, driver = limited()
+    driver.real = old.driver
+    driver.break_listing_after = 0
+    driver.break_state = True
+    monkeypatch.setattr(kit, "BROKEN", [NotAStore("this is no mail")])
+    report = convert(source, open_store("memory:"), quiet())
+    assert [(problem.folder, problem.position, problem.error) for problem in report.problems] == [
+        ("INBOX", 0, "NotAStore"),
+        ("Work", 0, "NotAStore"),
+    ]
+    assert not report.ok
 
 
 def test_a_folder_that_the_destination_cannot_have(old: Store, monkeypatch: pytest.MonkeyPatch) -> None:
