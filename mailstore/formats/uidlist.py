@@ -24,6 +24,7 @@ MAX_UID = 0xFFFF_FFFE
 MAX_UIDVALIDITY = 0xFFFF_FFFF
 
 _PLAIN_LINES = re.compile(r"(?>[1-9][0-9]{0,9}(?> [A-Z][^ \n:]*)* :[^:/\n]+\n)*+")
+_TAIL = 200  # bytes
 _HEADER = re.compile(r"([0-9]) (.*)\Z")
 _SAFE = "!\"#$&'()*+-./:;<=>?@[\\]^_`{|}~"
 
@@ -52,6 +53,8 @@ class Uidlist:
         fields: record fields by base, of those that have any.
         damaged: lines that could not be read and were passed over.
         length: bytes read; what a later append adds begins here.
+        head: the header line as read.
+        tail: the last of what was read, up to ``length``.
     """
 
     version: int
@@ -63,11 +66,14 @@ class Uidlist:
     fields: dict[str, str] = field(default_factory=dict)
     damaged: int = 0
     length: int = 0
+    head: bytes = b""
+    tail: bytes = b""
 
     def extend(self, data: bytes) -> None:
         """Take in lines that were appended; a last line without its line end is left for the next time."""
         data = data[: data.rfind(b"\n") + 1]
         self.length += len(data)
+        self.tail = (data if len(data) >= _TAIL else self.tail + data)[-_TAIL:]
         last = self.uidnext - 1 if self.uids else 0
         if self.uids:
             last = max(self.uids.values())
@@ -137,7 +143,8 @@ def parse(data: bytes) -> Uidlist | None:
         return None
     found = _parse_v3(match[2]) if match[1] == "3" else _parse_v1(match[2]) if match[1] == "1" else None
     if found is not None:
-        found.length = len(first) + 1
+        found.head = found.tail = first + end
+        found.length = len(found.head)
         found.extend(rest)
     return found
 

@@ -26,6 +26,7 @@ from mailstore.drivers.maildir.staging import EARLIEST, LATEST
 from mailstore.drivers.maildir.view import View
 from mailstore.errors import FolderExists
 from mailstore.formats import courier, dovecotfiles, uidlist
+from mailstore.formats.maildirname import split_name
 from mailstore.model.changes import SetState
 from mailstore.model.flags import NO_KEYWORDS, RECENT
 from mailstore.model.info import Arrival, Meta
@@ -216,11 +217,23 @@ class MaildirFresh:
                 with locks.uidlist_lock(self._account.root, self._account.lock_timeout):
                     journal.carry_out(self._account.root, pairs)
         except OSError as error:
+            self._give_back(view, receipts)
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
             raise self._taken() from error
         view.records.load()
         fs.remove_tree(self._hidden)
+
+    def _give_back(self, view: View, receipts: Sequence[Receipt]) -> None:
+        """Make the empty directories again that were replaced; mail that others put into ours meanwhile is theirs."""
+        self._account.make_subdirectories(view.directory)
+        ours = {base for base, _, _, _, _ in receipts}
+        for sub in ("new", "cur"):
+            theirs = [name for name in os.listdir(f"{self._hidden}/{sub}") if split_name(name)[0] not in ours]
+            for name in theirs:
+                fs.rename_noreplace(f"{self._hidden}/{sub}/{name}", f"{view.directory}/{sub}/{name}")
+            if theirs:
+                fs.sync_directory(f"{view.directory}/{sub}")
 
     def _taken(self) -> FolderExists:
         return FolderExists(f"folder {self._path} got messages meanwhile", folder=str(self._path))

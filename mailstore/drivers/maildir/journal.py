@@ -16,7 +16,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 
-from mailstore.drivers.maildir.records import KEYWORDS, UIDDB, UIDLIST
+from mailstore.drivers.maildir.records import KEYWORDS, UIDDB, UIDLIST, read_file
 from mailstore.system import fs, locks
 
 NAME = "mailstore-intent"
@@ -91,8 +91,7 @@ def finish(root: str, timeout: float) -> int:
 
 def _read(path: str) -> list[Pair]:
     try:
-        with open(path, "rb") as file:
-            found = json.loads(file.read(1 << 24))["renames"]
+        found = json.loads(read_file(path))["renames"]
         pairs = [(str(source), str(target)) for source, target in found]
     except (OSError, ValueError, KeyError, TypeError):
         return []

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from mailstore.errors import InvalidFolderName
 from mailstore.formats import escape, mutf7
 from mailstore.model.names import INBOX, FolderPath
+from mailstore.system import fs
 
 SUBDIRECTORIES = ("tmp", "new", "cur")
 NAME_FILE = "mailstore-name"
@@ -180,8 +181,11 @@ class Layout:
         if not escape.is_shortened(os.path.basename(absolute)):
             return None
         try:
-            with open(os.path.join(absolute, NAME_FILE), "rb") as file:
-                name = os.fsdecode(file.read(1 << 20).rstrip(b"\n"))
+            fd = fs.open_source(os.path.join(absolute, NAME_FILE), nofollow=True)
+            try:
+                name = os.fsdecode(os.read(fd, 1 << 20).rstrip(b"\n"))
+            finally:
+                os.close(fd)
         except OSError:
             return None
         return name if os.fsdecode(escape.shorten(os.fsencode(name))) == os.path.basename(absolute) else None

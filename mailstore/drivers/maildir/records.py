@@ -59,6 +59,12 @@ def _read_from(fd: int, offset: int) -> bytes:
     return b"".join(pieces)
 
 
+def _begins_with(fd: int, listed: uidlist.Uidlist) -> bool:
+    """Tell whether a file still begins with what was read of it: cp(1) writes another one into the same inode."""
+    head = os.pread(fd, len(listed.head), 0)
+    return head == listed.head and os.pread(fd, len(listed.tail), listed.length - len(listed.tail)) == listed.tail
+
+
 def _stamp(path: str) -> tuple[int, int, int]:
     try:
         found = os.lstat(path)
@@ -162,7 +168,7 @@ class Records:
             return False
         fd = fs.open_source(self._path(self._file), nofollow=True)
         try:
-            if os.fstat(fd).st_ino != found[0]:
+            if os.fstat(fd).st_ino != found[0] or not _begins_with(fd, listed):
                 return False
             listed.extend(_read_from(fd, listed.length))
         finally:

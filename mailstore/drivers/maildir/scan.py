@@ -36,7 +36,8 @@ class Scan:
         twins: further names of a base: the same file again. They go when it goes.
         doubles: names whose base another file has already: messages of their own.
         strange: names of directories in new and cur.
-        stamp: (mtime of new, mtime of cur) in nanoseconds; None where they are too young to be trusted.
+        stamp: (mtime of new, mtime of cur) in nanoseconds; None where they are too young to be trusted, and where there
+            are twins, doubles or strange names.
     """
 
     names: dict[str, str] = field(default_factory=dict)
@@ -83,7 +84,9 @@ def scan(directory: str) -> Scan:
         quiet = mtimes(directory) == before and all(not 0 <= now - one < _TICK for one in before)
         if quiet or (passes and _same(passes[-1], names)):
             found = _collect(directory, *names)
-            found.stamp = before if quiet and at_rest(before, now) else None
+            # what is out of the ordinary is not in the index, so that the next look must find it again
+            plain = not (found.twins or found.doubles or found.strange)
+            found.stamp = before if quiet and plain and at_rest(before, now) else None
             return found
         passes.append(names)
     new, cur = (_present(f"{directory}/{sub}", passes[-2][n], passes[-1][n]) for n, sub in enumerate(("new", "cur")))

@@ -21,8 +21,12 @@ _GREATEST = 0xFFFF_FFFF
 def last_uidvalidity(root: str) -> int:
     """Return the last UIDVALIDITY given, 0 where there is none."""
     last = 0
-    with suppress(OSError), open(os.path.join(root, NAME), "rb") as file:
-        last = parse_uidvalidity(file.read(8))
+    with suppress(OSError):
+        fd = fs.open_source(os.path.join(root, NAME), nofollow=True)
+        try:
+            last = parse_uidvalidity(os.read(fd, 8))
+        finally:
+            os.close(fd)
     if last and os.path.exists(_mark(root, last)):
         return last
     with suppress(OSError):

@@ -112,10 +112,29 @@ def _set_one(view: View, entry: Entry, change: SetFlags, touched: dict[str, None
         except FileNotFoundError:
             current = renew(view, current)
             continue
+        _drop_twins(view, current, name, touched)
         for part in {name[:3], current.extra[:3]}:
             touched[f"{view.directory}/{part}"] = None
         return current._replace(flags=flags, keywords=keywords, extra=name)
     return None
+
+
+def _drop_twins(view: View, entry: Entry, name: str, touched: dict[str, None]) -> None:
+    """Remove all names of a renamed file but ``name``: with another one its old flags would come back."""
+    twins = view.twins.pop(entry.key, None)
+    if not twins:
+        return
+    try:
+        right = os.lstat(f"{view.directory}/{name}")
+    except FileNotFoundError:  # somebody was quick to rename it again
+        return
+    # rename(2) does nothing where both names are of one file, so that the old one may be there still
+    for other in {entry.extra, *twins} - {name}:
+        with suppress(FileNotFoundError):
+            found = os.lstat(f"{view.directory}/{other}")
+            if (found.st_dev, found.st_ino) == (right.st_dev, right.st_ino):
+                fs.unlink(f"{view.directory}/{other}")
+                touched[f"{view.directory}/{other[:3]}"] = None
 
 
 def changed_name(view: View, entry: Entry, flags: int, keywords: frozenset[str]) -> str:
