@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from mailstore.drivers.maildir import rows
+from mailstore.drivers.maildir.first import FirstScan
 from mailstore.drivers.maildir.view import View
 from mailstore.drivers.sidecar import Entry
 from mailstore.errors import MailstoreError, NoSuchMessage
@@ -57,14 +58,22 @@ class MaildirFolder:
 
     def changes(self, since: Token | None, want: int) -> Delta:
         """See FolderDriver.changes."""
-        known = self._view.refresh()
+        known = self._view.look()
         token = known.token()
         if since is None or not known.covers(since):
+            if self._view.first is not None and not want & rows.FILES:
+                return Delta(token, True, (), self._first(self._view.first))
+            known = self._view.refresh() if self._view.first is not None else known
             entries = list(known.entries.values())
             return Delta(token, True, (), self._full(entries, want))
         entries = known.changed_since(since.modseq)
         vanished = known.vanished_since(since.modseq)
         return Delta(token, False, vanished, rows.batches(self._view, entries, want, keep_gone=False))
+
+    def _first(self, first: FirstScan) -> Iterator[list[Row]]:
+        if self._view.strange:
+            yield rows.strange_rows(self._view)
+        yield from first.batches()
 
     def _full(self, entries: list[Entry], want: int) -> Iterator[list[Row]]:
         strange = rows.strange_rows(self._view)

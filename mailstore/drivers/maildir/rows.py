@@ -45,7 +45,7 @@ _BATCH_ROWS = 1000
 _HEADER_PIECE = 8192
 _MOST_SECONDS = 1 << 62  # dates beyond it are damage (the capabilities' bound)
 _FIELDS = SENDER | UIDL | SAVED_DATE | INTERNAL_DATE
-_FILES = INTERNAL_DATE | SAVED_DATE | SIZE | CRLF_SIZE | DIGEST | HEADER | BODY
+FILES = INTERNAL_DATE | SAVED_DATE | SIZE | CRLF_SIZE | DIGEST | HEADER | BODY
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW
 _NEW = "n"
 _TRIES = 5
@@ -71,7 +71,7 @@ def batches(view: View, entries: Iterable[Entry], want: int, *, keep_gone: bool)
     if want:
         with fs.errors(view.directory):
             view.records.load()
-    if not want & _FILES and not (want & _FIELDS and view.records.fields):
+    if not want & FILES and not (want & _FIELDS and view.records.fields):
         yield from _plain(entries)
         return
     read = _body_reader(view, want) if want & BODY and not want & HEADER else None

@@ -16,9 +16,9 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from itertools import count
 
 from mailstore.drivers.maildir.account import Account
+from mailstore.drivers.maildir.first import FirstScan
 from mailstore.drivers.maildir.records import MBSYNC, Records
 from mailstore.drivers.maildir.scan import Scan, mtimes, scan
 from mailstore.drivers.sidecar import Entry, FolderIndex, Found
@@ -60,6 +60,8 @@ class View:
         """True sizes of messages whose ``,S=`` is wrong."""
         self.scanned = False
         """Whether the commit at work has looked at the directories, so that the index knows all that is there."""
+        self.first: FirstScan | None = None
+        """What the first scan found, as long as nobody needed more than its rows."""
         self._index: FolderIndex | None = None
         self._meanings = _Meanings({})
         self._spoken: tuple[dict[int, str], str] | None = None
@@ -74,21 +76,36 @@ class View:
         known = self._index
         if known is None or not self.account.index.current(self.name or ".", known):
             known = self._index = self.account.index.load(self.name or ".")
+            self.first = None
+        return self._settled(known)
+
+    def _settled(self, known: FolderIndex) -> FolderIndex:
+        """Return the index with the first scan in it, which may still be waiting for somebody to ask."""
+        first, self.first = self.first, None
+        if first is not None:
+            self._fill_at_once(known, first)
         return known
 
     def store(self) -> bool:
         """Make what changed in the index lasting; False: another process was faster, refresh again."""
-        return self.account.index.store(self.name or ".", self.index_as_is)
+        return self._index is None or self.account.index.store(self.name or ".", self._index)
 
     @property
     def index_as_is(self) -> FolderIndex:
         """The index as it was loaded last."""
-        return self._index if self._index is not None else self.index
+        return self._settled(self._index) if self._index is not None else self.index
 
     # --- bringing up to date
 
     def refresh(self) -> FolderIndex:
         """Take in what other programs changed; the returned index is as of now.
+
+        Raises: as ``look``.
+        """
+        return self._settled(self.look())
+
+    def look(self) -> FolderIndex:
+        """Do the same, but leave the first scan in ``first`` where the index does not last: it has no entries then.
 
         Raises:
             NoSuchFolder: its directory is gone.
@@ -100,8 +117,8 @@ class View:
                 if known.stamp and known.stamp == self._stamp():
                     return known
                 if self._take_in():
-                    return self.index_as_is
-        return self.index_as_is
+                    break
+        return self._index or self.index
 
     def _stamp(self) -> str:
         return f"{mtimes(self.directory)};{self.records.stamp()}"
@@ -221,34 +238,31 @@ class View:
         names, records = scanned.names, self.records
         if names:
             uids = self._recorded(names)
-            modseq = known.advance()
             if not uids.keys() <= names.keys():
                 uids = {base: uid for base, uid in uids.items() if base in names}
-            entries = self._entries(uids.items(), names, True, modseq)
-            if len(entries) < len(names):
-                rest = in_order_of_delivery(names.keys() - entries.keys())
-                first = max(known.uidnext, next(reversed(entries.values())).uid + 1 if entries else 1)
-                entries.update(self._entries(zip(rest, count(first), strict=False), names, False, modseq))
+            bases, numbers = list(uids), list(uids.values())
+            if len(bases) < len(names):
+                rest = in_order_of_delivery(names.keys() - uids.keys())
+                following = max(known.uidnext, numbers[-1] + 1 if numbers else 1)
+                numbers += range(following, following + len(rest))
+                bases += rest
+            first = FirstScan(bases, numbers, len(uids), names, self._meanings, known.advance())
+            if self.account.index.persistent or records.fields or records.courier_keywords or scanned.doubles:
+                self._fill_at_once(known, first)
+            else:
+                self.first = first
+        if scanned.doubles:
+            found = self._found(scanned, ())
+            known.reconcile(found, uidvalidity=0, uidnext=0, stamp=known.stamp, complete=False)
+
+    def _fill_at_once(self, known: FolderIndex, first: FirstScan) -> None:
+        with no_garbage_collection():
+            entries, records = first.entries(), self.records
             if records.fields or records.courier_keywords:
                 for base, entry in entries.items():
                     if more := records.extra_keywords(base):
                         entries[base] = entry._replace(keywords=unite_keywords(entry.keywords, more))
             known.fill(entries)
-        if scanned.doubles:
-            found = self._found(scanned, ())
-            known.reconcile(found, uidvalidity=0, uidnext=0, stamp=known.stamp, complete=False)
-
-    def _entries(
-        self, numbered: Iterable[tuple[str, int]], names: dict[str, str], recorded: bool, modseq: int
-    ) -> dict[str, Entry]:
-        """Return the index's entries for (base, UID): one object a message, no call of ours."""
-        meanings, make = self._meanings, tuple.__new__
-        return {
-            base: make(Entry, (uid, base, recorded, modseq, flags, words, None, None, None, None, None, name))
-            for base, uid in numbered
-            for name in (names[base],)
-            for flags, words, _ in (meanings[name[len(base) + 5 :]],)
-        }
 
     def _recorded(self, names: dict[str, str]) -> dict[str, int]:
         """Return UID by base, growing, of what has a recorded UID; mbsync's stand in the names."""
