@@ -54,7 +54,8 @@ class _MboxFormat:
         path = location.path
         if os.path.islink(path) and not os.path.exists(path):
             raise NoSuchStore(f"{fs.shown(path)} is a symbolic link that leads nowhere", path=path)
-        if not os.path.exists(path):
+        made = not os.path.exists(path)
+        if made:
             if settings.readonly or not settings.create:
                 raise NoSuchStore(f"{fs.shown(path)}: nothing is there", path=path)
             tree = settings.folders or "inbox" in given or given.get("layout", "file") != "file"
@@ -80,6 +81,8 @@ class _MboxFormat:
         # Beside a tree, not in it: Dovecot shows every file in a tree of mbox files as a folder.
         beside = os.path.join(os.path.dirname(path), f".mailstore-index.{os.path.basename(path)[:200]}")
         index = open_index(settings, None if packed else beside, path)
+        if made:  # what an index remembers is of a store that somebody removed
+            index.remove_all()
         driver = MboxDriver(layout, options, settings, index, packed=packed, dotlock=given.get("locks") != "fcntl")
         driver.recover()
         return driver

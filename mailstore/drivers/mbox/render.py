@@ -25,7 +25,7 @@ from mailstore.formats.mbox.record import facts as facts_of
 from mailstore.model.info import CHUNK, Blob, Body
 
 _PIECE = CHUNK
-_LONGEST = 16 * CHUNK
+_LONGEST = CHUNK
 """Bytes of a line that are looked at as one."""
 
 

@@ -84,6 +84,11 @@ class DatabaseIndex:
         """See Index."""
         self._run(lambda connection: records.remove(connection, folder), lambda memory: memory.remove(folder))
 
+    def remove_all(self) -> None:
+        """See Index."""
+        if os.path.lexists(self._path):
+            self._run(records.remove_all, lambda memory: memory.remove_all())
+
     def close(self) -> None:
         """See Index."""
         connection, self._connection = self._connection, None

@@ -57,6 +57,10 @@ class Index(Protocol):
         """Forget a folder; a new one of that name will get a greater UIDVALIDITY. May be called twice."""
         ...
 
+    def remove_all(self) -> None:
+        """Forget every folder, likewise: for a store that was made anew where one was that somebody removed."""
+        ...
+
     def close(self) -> None:
         """Release the file; may be called twice."""
         ...
@@ -97,6 +101,11 @@ class MemoryIndex:
         gone = self._folders.pop(folder, None)
         if gone is not None:
             self._least_uidvalidity = max(self._least_uidvalidity, gone.uidvalidity + 1)
+
+    def remove_all(self) -> None:
+        """Forget every folder."""
+        for folder in list(self._folders):
+            self.remove(folder)
 
     def close(self) -> None:
         """Nothing to release."""

@@ -284,6 +284,17 @@ def remove(connection: apsw.Connection, folder: str) -> None:
         _delete(connection, folder)
 
 
+def remove_all(connection: apsw.Connection) -> None:
+    """Delete the records of all folders, remembering their greatest UIDVALIDITY."""
+    with _Transaction(connection, "immediate"):
+        connection.execute(
+            "update store set least_uidvalidity=max(least_uidvalidity, (select coalesce(max(uidvalidity), 0) + 1"
+            " from folder))"
+        )
+        for table in ("block", "tombstone", "folder"):
+            connection.execute(f"delete from {table}")  # noqa: S608 - the names above
+
+
 def _delete(connection: apsw.Connection, folder: str) -> None:
     found = connection.execute("select id, uidvalidity from folder where name=?", (_text(folder),)).fetchone()
     if found is None:
