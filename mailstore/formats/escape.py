@@ -11,7 +11,6 @@ shortened without such a file is just that name.
 
 from __future__ import annotations
 
-import hashlib
 import re
 
 LIMIT = 255
@@ -59,6 +58,8 @@ def shorten(name: bytes, limit: int = LIMIT) -> bytes:
     """
     if len(name) <= limit:
         return name
+    import hashlib  # late: hardly any name is that long
+
     tail = b"^~" + hashlib.sha256(name).hexdigest()[:32].encode()
     head = name[: limit - len(tail)].decode("utf-8", "ignore").encode()
     run = head.rfind(b"&")

@@ -18,7 +18,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import lt
 from typing import NamedTuple
-from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 MAX_UID = 0xFFFF_FFFE
 MAX_UIDVALIDITY = 0xFFFF_FFFF
@@ -26,7 +25,8 @@ MAX_UIDVALIDITY = 0xFFFF_FFFF
 _PLAIN_LINES = re.compile(r"(?>[1-9][0-9]{0,9}(?> [A-Z][^ \n:]*)* :[^:/\n]+\n)*+")
 _TAIL = 200  # bytes
 _HEADER = re.compile(r"([0-9]) (.*)\Z")
-_SAFE = "!\"#$&'()*+-./:;<=>?@[\\]^_`{|}~"
+_UNSAFE = re.compile(rb"[^!-~]|[%,]")
+_QUOTED = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
 class Line(NamedTuple):
@@ -216,9 +216,11 @@ def render_fields(fields: dict[str, str]) -> str:
 
 def quote(text: str) -> str:
     """Return ``text`` fit for a field's value: blanks, controls, ``%``, ``,`` and non-ASCII bytes as ``%XX``."""
-    return quote_from_bytes(text.encode("utf-8", "surrogateescape"), _SAFE)
+    data = text.encode("utf-8", "surrogateescape")
+    return _UNSAFE.sub(lambda match: b"%%%02X" % match[0][0], data).decode("ascii")
 
 
 def unquote(value: str) -> str:
     """Read what ``quote`` wrote; bytes that are no UTF-8 are surrogate-escaped."""
-    return unquote_to_bytes(value.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+    data = value.encode("utf-8", "surrogateescape")
+    return _QUOTED.sub(lambda match: bytes((int(match[1], 16),)), data).decode("utf-8", "surrogateescape")

@@ -78,7 +78,8 @@ class _MaildirFormat:
         if os.path.isdir(root) and (recognise.detect(root) is not None or is_maildir(root)):
             return False
         with fs.errors(root, CannotCreate):
-            empty = not os.path.isdir(root) or not os.listdir(root)
+            # cur, new or tmp alone is what a crash in the middle of the making leaves
+            empty = not os.path.isdir(root) or set(os.listdir(root)) <= set(SUBDIRECTORIES)
             if not create or not empty:
                 what = "it is empty" if empty else "it holds no cur, new and tmp"
                 raise NotAStore(f"{fs.shown(root)}: this directory is no Maildir, {what}", path=root)

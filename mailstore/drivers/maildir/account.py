@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -37,7 +36,7 @@ class Account:
     lock_timeout: float
     separator: str = ""
     noatime: int = getattr(os, "O_NOATIME", 0)
-    _host: str = field(default_factory=lambda: maildirname.host_part(socket.gethostname()))
+    _host: str = field(default_factory=lambda: maildirname.host_part(os.uname().nodename))
     _last: int = 0
     _anchor: int = -1
     _process: tuple[int, str] = (0, "")

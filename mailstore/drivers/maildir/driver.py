@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -23,6 +22,7 @@ from mailstore.errors import CannotCreate, MailstoreError, NoSuchFolder, ReadOnl
 from mailstore.model.caps import Capabilities
 from mailstore.model.changes import Change, FolderInfo, Outcome, Recovery, Staged, StoreDelta, Usage
 from mailstore.model.info import Arrival
+from mailstore.model.measure import digest_of
 from mailstore.model.names import FolderPath
 from mailstore.spi import Guard
 from mailstore.system import fs
@@ -64,7 +64,7 @@ class MaildirDriver:
         """See Driver.changes."""
         with fs.errors(self._account.root):
             infos = self._infos()
-        token = hashlib.sha256(repr(infos).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        token = digest_of(repr(infos).encode("utf-8", "surrogatepass")).hex()[:32]
         if token == since:
             return StoreDelta(token, False, (), ())
         return StoreDelta(token, True, tuple(infos), ())
@@ -97,7 +97,7 @@ class MaildirDriver:
         try:
             return f"i{os.stat(view.directory).st_ino:x}"
         except FileNotFoundError:
-            return f"n{hashlib.sha256(os.fsencode(view.name)).hexdigest()[:16]}"
+            return f"n{digest_of(os.fsencode(view.name)).hex()[:16]}"
 
     def create(self, path: FolderPath) -> FolderInfo:
         """See Driver.create."""

@@ -11,7 +11,6 @@ uidlist lock keeps two processes from working on one list.
 from __future__ import annotations
 
 import errno
-import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -36,6 +35,8 @@ def carry_out(root: str, pairs: Sequence[Pair]) -> None:
         OSError: one failed; those before it were taken back.
     """
     if len(pairs) > 1:
+        import json  # late: most programs rename no subtree
+
         text = json.dumps({"renames": pairs}) + "\n"
         fs.replace_file(os.path.join(root, NAME), text.encode(), 0o600)
     done: list[Pair] = []
@@ -90,6 +91,8 @@ def finish(root: str, timeout: float) -> int:
 
 
 def _read(path: str) -> list[Pair]:
+    import json  # late: as above
+
     try:
         found = json.loads(read_file(path))["renames"]
         pairs = [(str(source), str(target)) for source, target in found]

@@ -13,7 +13,6 @@ a message is harmless, a message without its line would get another UID.
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -238,7 +237,7 @@ class Records:
         elif not self.uidvalidity:
             self.uidvalidity = next_uidvalidity(self.root)
         if not self.guid and self.family == "dovecot":
-            self.guid = secrets.token_hex(16)
+            self.guid = os.urandom(16).hex()
 
     def append(self, lines: Sequence[Line], present: Collection[str]) -> None:
         """Record messages with UIDs from ``uidnext`` on, growing; on the disk on return.

@@ -100,11 +100,16 @@ def _make_parents(account: Account, path: FolderPath) -> None:
 
 
 def _clear_husk(directory: str) -> None:
-    """Remove a directory in which nothing is left but the directories and names of former parents."""
+    """Remove a directory in which nothing is left but the directories and names of former parents.
+
+    A folder is left alone, also one that holds no mail: its empty ``cur``, ``new`` and ``tmp`` are no husks.
+    """
     try:
         with os.scandir(directory) as entries:
             found = list(entries)
     except OSError:
+        return
+    if any(entry.name in SUBDIRECTORIES for entry in found):
         return
     for entry in found:
         if entry.is_dir(follow_symlinks=False):
