@@ -16,7 +16,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import random
 import struct
 import sys
 from collections.abc import Iterator
@@ -55,6 +54,8 @@ class _Pauses:
         left = self._end - clock.monotonic()
         if left <= 0:
             return False
+        import random  # late: most locks are free
+
         clock.sleep(min(left, self._pause * random.uniform(0.5, 1.5)))  # noqa: S311 - no secret
         self._pause = min(self._pause * 1.5, _LONGEST_PAUSE)
         return True

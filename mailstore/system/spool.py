@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import BinaryIO
@@ -80,13 +79,19 @@ class Spool(FileBlob):
 
     def __init__(self, directory: str | None = None) -> None:
         """Make an empty one in ``directory`` (None: where the system keeps temporary files)."""
-        super().__init__(_nameless(directory or tempfile.gettempdir()), 0, 0)
+        super().__init__(_nameless(directory or _default_directory()), 0, 0)
 
     def append(self, chunks: Iterable[bytes]) -> None:
         """Write ``chunks`` behind what is there."""
         for chunk in chunks:
             fs.pwrite_all(self._fd, chunk, self._size)
             self._size += len(chunk)
+
+
+def _default_directory() -> str:
+    import tempfile  # late: as below
+
+    return tempfile.gettempdir()
 
 
 def _nameless(directory: str) -> int:
@@ -96,6 +101,8 @@ def _nameless(directory: str) -> int:
         except OSError as error:
             if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT):
                 raise
+    import tempfile  # late: it loads shutil with four compressors, and a delivery starts a process
+
     fd, path = tempfile.mkstemp(prefix=fs.TEMPORARY, dir=directory)
     os.unlink(path)
     return fd
