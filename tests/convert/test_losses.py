@@ -44,7 +44,6 @@ CASES = [
         3,
         ("INBOX message 2", "Sent message 1", "Work/Deep message 1"),
     ),
-    ({"saved_date": False}, "saved-date", 4, None),
     ({"sender": False}, "sender", 1, ("INBOX message 1",)),
     ({"uidl": False}, "uidl", 1, ("INBOX message 2",)),
     ({"uids": False}, "uids", 4, None),
@@ -137,7 +136,7 @@ def test_what_is_allowed_is_given_up_and_the_rest_is_kept(old: Store) -> None:
         "saved_date": False,
     }
     new, _ = limited(**lossy)
-    names = {"flags", "keywords", "date-range", "sender", "uidl", "saved-date"}
+    names = {"flags", "keywords", "date-range", "sender", "uidl"}  # a saved date is the folder's, and no loss
     report = convert(old, new, quiet(allow_loss=frozenset(names)))
     assert report.ok
     assert {loss.name for loss in report.losses} == names
