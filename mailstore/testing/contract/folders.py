@@ -186,6 +186,24 @@ class FolderContract(Contract):
 
     @clause("8.5")
     @needs("folders")
+    def test_parent_made_above_others(self, harness: Harness, store: Store) -> None:
+        """Folders below a parent that is made later stay whole, also those that hold nothing yet."""
+        store.create("P/Q/empty")
+        store.create("P/Q/full").append(ONE)
+        for name in ("P/Q", "P"):
+            if name not in paths(store):
+                store.create(name)
+        store = harness.reopen(store)
+        assert paths(store) == ["INBOX", "P", "P/Q", "P/Q/empty", "P/Q/full"]
+        for name in ("P/Q/empty", "P/Q/full"):
+            if harness.capabilities.foreign_writers:
+                harness.foreign_append(FolderPath.parse(name), TWO.replace(b"\r\n", b"\n"))
+            store.folder(name).append(TWO)
+        assert bodies(store.folder("P/Q/full"))[0] == ONE
+        assert len(store.folder("P/Q/empty")) == len(store.folder("P/Q/full")) - 1
+
+    @clause("8.5")
+    @needs("folders")
     def test_virtual_parents_come_and_go(self, harness: Harness, store: Store) -> None:
         """What was deleted above a folder, or is only there for it."""
         for name in ("A", "A/B", "C"):
