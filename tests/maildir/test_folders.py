@@ -370,3 +370,9 @@ def test_layout_finds_what_it_made(tmp_path: Path) -> None:
     assert layout.find(FolderPath(("A", "B"))) == ".A.B"
     assert layout.find(FolderPath(("A",))) is None
     assert layout.find(FolderPath(("inbox",))) == ""
+
+
+def test_couriers_shared_folders_are_no_second_layout(tmp_path: Path) -> None:
+    box = make(tmp_path / "box", ".A", "shared-folders/them/.B")
+    with opened(box, readonly=True) as store:
+        assert listed(store) == {"INBOX": True, "A": True}

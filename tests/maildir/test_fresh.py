@@ -175,3 +175,22 @@ def test_shards_are_the_listing_in_parts(tmp_path: Path) -> None:
             assert 1 <= len(shards) <= count
             found = [row for shard in shards for batch in folder.read_shard(shard, 2047) for row in batch]
             assert found == [row for batch in folder.changes(None, 2047).batches for row in batch]
+
+
+def test_what_has_no_receipt_is_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(tmp_path / "box", create=True) as store:
+        fresh = store.driver.fresh(A)
+        real, calls = fs.create_file, []
+
+        def create_file(path: str, *arguments: object, **options: object) -> None:
+            calls.append(path)
+            if len(calls) == 3:
+                raise OSError(5, "Input/output error")
+            real(path, *arguments, **options)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(fs, "create_file", create_file)
+        with pytest.raises(Exception, match="Input/output error"):
+            fresh.add(arrivals(6))
+        monkeypatch.undo()
+        assert fresh.publish(fresh.add(arrivals(6)), None) == [1, 2, 4, 6, 8, 10]
+        check(store, "A/é", 6)

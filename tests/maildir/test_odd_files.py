@@ -12,6 +12,7 @@ from support.privilege import unprivileged
 
 from mailstore import UnreadableMessage
 from mailstore.model.info import BODY, CRLF_SIZE, HEADER, INTERNAL_DATE, META, SIZE
+from mailstore.system import clock
 
 
 def errors(store, want: int = META | SIZE | BODY) -> dict[str, str]:
@@ -157,7 +158,6 @@ def test_leftovers_in_tmp_go_after_36_hours(tmp_path: Path, monkeypatch: pytest.
     put(box, ".mailstore-1-abc")
     with opened(box) as store:
         assert sorted(os.listdir(box / "tmp")) == [".mailstore-gone-1", "old", "somebody"]
-        from mailstore.system import clock
 
         later = clock.now_ns() + 36 * 3600 * 10**9 + 10**9
         monkeypatch.setattr(clock, "source", lambda: later)
@@ -182,3 +182,17 @@ def test_a_store_we_may_only_read_opened_for_writing(tmp_path: Path) -> None:
     )
     done = subprocess.run([*unprivileged(), sys.executable, "-c", code, str(box)], capture_output=True, text=True)
     assert done.stdout == "[(1, False)]\nPermission denied\n", done.stderr
+
+
+def test_a_hidden_folder_that_is_still_being_filled_is_not_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = make(tmp_path / "box")
+    for hidden in ("busy", "dead"):
+        make(box / f"tmp/.mailstore-folder-{hidden}")
+    later = clock.now_ns() + 36 * 3600 * 10**9 + 10**9
+    os.utime(box / "tmp/.mailstore-folder-busy/cur", ns=(later, later))
+    with opened(box) as store:
+        monkeypatch.setattr(clock, "source", lambda: later)
+        assert store.recover().removed == 1
+    assert os.listdir(box / "tmp") == [".mailstore-folder-busy"]

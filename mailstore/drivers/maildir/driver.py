@@ -87,13 +87,13 @@ class MaildirDriver:
     def _id(self, place: Place) -> str:
         """Return a folder's GUID; where it has none it gets one, and in a read-only store its inode must do."""
         view = self._view(place)
-        if not view.records.guid:
+        guid = view.records.peek_guid()
+        if not guid and not self._account.readonly and self._account.family == "dovecot":
             with suppress(MailstoreError, OSError):
-                view.records.load()
-                if not view.records.guid and not self._account.readonly and self._account.family == "dovecot":
-                    view.refresh()
-        if view.records.guid:
-            return view.records.guid
+                view.refresh()
+                guid = view.records.guid
+        if guid:
+            return guid
         try:
             return f"i{os.stat(view.directory).st_ino:x}"
         except FileNotFoundError:

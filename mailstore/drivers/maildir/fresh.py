@@ -144,6 +144,7 @@ class MaildirFresh:
         account = self._account
         with fs.errors(account.root):
             found = cast("Sequence[Receipt]", receipts)
+            self._remove_strays(found)
             self._sync(found)
             uids, lines = _number(found)
             following = max(state.uidnext if state is not None else 1, uids[-1] + 1 if uids else 1)
@@ -164,6 +165,14 @@ class MaildirFresh:
         view.clean_stamp()
         view.store()
         return uids
+
+    def _remove_strays(self, receipts: Sequence[Receipt]) -> None:
+        """Remove what an ``add`` that failed, or a child that died, left without a receipt: it would be doubled."""
+        known = {name for _, name, _, _, _ in receipts}
+        for sub in ("new/", "cur/"):
+            for name in os.listdir(self._hidden + "/" + sub):
+                if sub + name not in known:
+                    fs.unlink(f"{self._hidden}/{sub}{name}")
 
     def _sync(self, receipts: Sequence[Receipt]) -> None:
         """The first barrier; it covers the names in the hidden folder too."""

@@ -27,7 +27,7 @@ NAME_FILE = "mailstore-name"
 """In a folder whose directory name was cut: its full name, as the directory would be called."""
 
 _MOST_LEVELS = 100
-_RESERVED = re.compile(
+RESERVED = re.compile(
     r"(?:cur|new|tmp|subscriptions|quotawarn|maildir(?:folder|size|filter.*)|(?:dovecot|mailstore)[-.].*|courier(?:imap|pop).*"
     r"|shared-(?:maildirs|folders))\Z"
 )
@@ -84,7 +84,7 @@ class Spelling:
         """
         if self.layout == "++":
             text = escape.escape(name, anywhere=".", leading="~")
-        elif _RESERVED.match(name):
+        elif RESERVED.match(name):
             text = escape.escape_first(name)
         else:
             text = escape.escape(name, leading=".~")
@@ -226,7 +226,7 @@ class Layout:
             return
         absolute = self.absolute(directory)
         for entry in _directories(absolute):
-            if _RESERVED.match(entry) or entry.startswith(".mailstore-") or entry in (".", ".."):
+            if RESERVED.match(entry) or entry.startswith(".mailstore-") or entry in (".", ".."):
                 continue
             below = os.path.join(directory, entry)
             parts = (*above, self._long_name(os.path.join(absolute, entry)) or entry)

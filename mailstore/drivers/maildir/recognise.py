@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from mailstore.drivers.maildir.layout import guess_names, is_maildir, links_to_directories
+from mailstore.drivers.maildir.layout import RESERVED, guess_names, is_maildir, links_to_directories
 from mailstore.errors import AmbiguousLocation
 from mailstore.system import fs
 
@@ -59,7 +59,7 @@ def detect(path: str) -> str | None:
 def _nested(root: str) -> list[str]:
     """Return subdirectories, without a leading dot, that are Maildirs or hold some at any depth."""
     looked_at = [0]
-    names = [name for name in _subdirectories(root) if name not in ("cur", "new", "tmp") and not name.startswith(".")]
+    names = [name for name in _subdirectories(root) if not name.startswith(".") and not RESERVED.match(name)]
     return [name for name in names if _holds_one(f"{root}/{name}", looked_at)]
 
 

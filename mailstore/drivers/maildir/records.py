@@ -200,6 +200,19 @@ class Records:
 
     # --- questions
 
+    def peek_guid(self) -> str:
+        """Return the folder's id by a look at the first line only; '' where none is recorded."""
+        if self._list is None and self.family == "dovecot":
+            with suppress(OSError):
+                fd = fs.open_source(self._path(UIDLIST), nofollow=True)
+                try:
+                    head = os.read(fd, 4096)
+                finally:
+                    os.close(fd)
+                listed = uidlist.parse(head[: head.find(b"\n") + 1])
+                return listed.guid if listed is not None else ""
+        return self.guid
+
     @property
     def ours(self) -> bool:
         """Whether the record is of the family we write, so that lines can be appended."""

@@ -152,6 +152,16 @@ def discard(staged: Sequence[StagedFile]) -> None:
             fs.unlink(one.path)
 
 
+def _last_change(path: str) -> float:
+    """Return the later of mtime and ctime; of a hidden folder also those of the directories that are being filled."""
+    times = []
+    for part in (path, f"{path}/new", f"{path}/cur"):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            found = os.lstat(part)
+            times += [found.st_mtime, found.st_ctime]
+    return max(times, default=0.0)
+
+
 def remove_leftovers(tmp: str) -> int:
     """Remove what lies in a ``tmp`` for more than 36 hours, by the later of mtime and ctime; returns how many.
 
@@ -166,8 +176,7 @@ def remove_leftovers(tmp: str) -> int:
     for name in names:
         path = f"{tmp}/{name}"
         with suppress(OSError):
-            found = os.lstat(path)
-            if present - max(found.st_mtime, found.st_ctime) < LEFTOVER:
+            if present - _last_change(path) < LEFTOVER:
                 continue
             if os.path.isdir(path) and not os.path.islink(path):
                 if name.startswith(fs.TEMPORARY):
