@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mailstore.drivers.mbox import render
-from mailstore.drivers.mbox.scan import Rules, scanner
+from mailstore.drivers.mbox.scan import Rules, line_of, scanner
 from mailstore.formats.mbox.dialect import DIALECTS, NONE, Dialect
 from mailstore.formats.mbox.from_line import Zone
 from mailstore.formats.mbox.metadata import Base, Marks
@@ -57,7 +57,7 @@ def read_all(data: bytes, dialect: Dialect) -> list[tuple[bytes, Content, tuple[
         content = read_head(extent.raw, extent.line_stop, dialect.newline, plain=extent.plain)
         stop = extent.counted or content_stop(extent.raw, extent.line_stop, dialect)
         body = read_body(extent.raw, content, max(stop, content.start), dialect, style_of(content, NONE))
-        found.append((body, content, message_of(extent.line, content)))
+        found.append((body, content, message_of(line_of(extent, extent.raw, ZONE), content)))
     return found
 
 

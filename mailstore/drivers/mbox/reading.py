@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mailstore.drivers.mbox.scan import LIMIT, NO_LINE, WINDOW, Extent, Rules, scanner
+from mailstore.drivers.mbox.scan import LIMIT, NO_LINE, WINDOW, Extent, Rules, line_of, scanner
 from mailstore.drivers.mbox.source import Source
 from mailstore.errors import MessageChanged, NotAStore
 from mailstore.formats.headers import first
@@ -151,7 +151,7 @@ class Reading:
             raw = self._head(extent)
         newline = self.neutral.newline
         content = read_head(raw, extent.line_stop, newline, plain=extent.plain)
-        line = extent.line
+        line = line_of(extent, raw, self.zone)
         if content.own and self.zone is not self.ours:
             line = self.ours.parse(raw[: extent.line_stop].rstrip(b"\r\n"))
         date, sender = message_of(line, content)
@@ -168,7 +168,7 @@ class Reading:
             body = LargeBody(self, extent, content)
         notes: tuple[str, ...] = ()
         if date is None:
-            date, notes = self._other_date(raw[content.start : extent.head_stop or HEAD], extent.line)
+            date, notes = self._other_date(raw[content.start : extent.head_stop or HEAD], line)
         hidden = ""
         base = content.marks.base
         if base is not None and base.pseudo and (extent.start == self._first or PSEUDO in raw[:4096]):
@@ -183,7 +183,10 @@ class Reading:
         None for all others: they are parsed. The row is without UID, as ``read_shard`` gives it.
         """
         start, _, raw, line, line_stop, _, quoted, plain, counted = extent
-        if not plain or quoted or counted or raw is None or line[0] != Kind.DATED or len(raw) > CHUNK:
+        if not plain or quoted or counted or raw is None or len(raw) > CHUNK:
+            return None
+        line = line or self.zone.parse(raw[:line_stop].rstrip(b"\r\n"))
+        if line[0] != Kind.DATED:
             return None
         stop = content_stop(raw, line_stop, self.neutral)
         date = line[2]

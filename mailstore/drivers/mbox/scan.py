@@ -24,12 +24,12 @@ from typing import NamedTuple
 
 from mailstore.formats.mbox.dialect import MARK
 from mailstore.formats.mbox.from_line import FromLine, Kind, Zone
-from mailstore.formats.mbox.metadata import RESERVED
+from mailstore.formats.mbox.metadata import FIRST_OF_NOTE
 from mailstore.formats.mbox.record import HEAD, empty_line
 
-WINDOW = 1 << 20
+WINDOW = 1 << 18
 """Bytes read at once."""
-LIMIT = WINDOW + (1 << 16)
+LIMIT = (1 << 20) + (1 << 16)
 """Bytes of the largest record that is handed on in memory."""
 LINE = 8192
 """Bytes of the longest From_ line; a longer one is text."""
@@ -37,6 +37,8 @@ LINE = 8192
 _MARK = re.compile(MARK + rb"\r?(?:\n|\Z)")
 _FIELD = re.compile(rb"[!-9;-~]+[ \t]*:|>?From ")
 _FROM = re.compile(rb"From ")
+_CLOCK = re.compile(rb" (?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9] ")
+"""The clock of a ctime, from the space before it: day and year are seen to apart."""
 _LENGTH = re.compile(rb"[\r\n]Content-Length:[ \t]*(\d{1,18})[ \t]*[\r\n]")
 
 Read = Callable[[int, int], bytes]
@@ -52,7 +54,8 @@ class Extent(NamedTuple):
     """Offset where the next record, or its closing mark, begins."""
     raw: bytes | None
     """Its bytes; None where it is larger than LIMIT."""
-    line: FromLine
+    line: FromLine | None
+    """None: a date of the usual form, not read yet (``line_of``)."""
     line_stop: int
     """Length of its From_ line with its line end."""
     head_stop: int
@@ -79,7 +82,8 @@ class Rules(NamedTuple):
     """Where the next byte is that is no hole of a sparse file, from an offset on."""
 
 
-_GREATER = ord(">")
+_LINE_ENDS = b"\r\n"
+_GREATER, _SPACE = ord(">"), ord(" ")
 _make = tuple.__new__
 _TEXT = FromLine(Kind.TEXT, None, None)
 NO_LINE = FromLine(Kind.BARE, None, None)
@@ -98,11 +102,21 @@ def separates(line: FromLine, *, blank: bool, field: bool, bare: bool) -> bool:
 class _Separator(NamedTuple):
     at: int
     """File offset."""
-    line: FromLine
+    line: FromLine | None
     length: int
     """Of the line with its line end."""
     full: bool
     """The line before is empty."""
+
+
+def _is_usual(window: bytes, start: int, end: int, days: dict[bytes, int]) -> bool:
+    """Tell whether a From_ line ends in a ctime of a day that was seen before: then nothing more need be looked at."""
+    return (
+        end - start > 28
+        and window[end - 24 : end - 13] + window[end - 5 : end] in days
+        and window[end - 25] == _SPACE
+        and _CLOCK.match(window, end - 14) is not None
+    )
 
 
 class Scanner:
@@ -145,10 +159,14 @@ class Scanner:
     def _first(self) -> _Separator:
         """Return what stands at the window's beginning, which is a record's."""
         line, length = self._line_at(self._window, 0)
-        return _Separator(self._base, line, length if line.kind != Kind.TEXT else 0, full=True)
+        return _Separator(self._base, line, length if line[0] != Kind.TEXT else 0, full=True)
 
     def _separator_at(self, window: bytes, at: int) -> _Separator | None:
         """Return what stands at offset ``at`` of the window if it separates, else None."""
+        newline = self._rules.newline
+        end = window.find(newline, at, at + LINE)
+        if window[at - 2 : at] == newline * 2 and _is_usual(window, at, end, self._rules.zone.days):
+            return _make(_Separator, (self._base + at, None, end + 1 - at, True))
         line, end = self._line_at(window, at)
         if line[0] == Kind.TEXT:
             return None
@@ -183,7 +201,8 @@ class Scanner:
         if self._start >= self._stop:
             return
         here = self._first()
-        code, size, stop = self._rules.newline[0], self._rules.size, self._stop
+        newline, size, stop = self._rules.newline, self._rules.size, self._stop
+        code = newline[0]
         at, quoted = here.at + max(here.length, 1), False
         while True:
             window, base = self._window, self._base
@@ -247,8 +266,11 @@ class Scanner:
             window, at = self._read(start, HEAD), 0
         limit = at + min(stop - start, HEAD)
         body = at + length - (1 if length else 0)
-        end = empty_line(window, body, limit, newline)
-        plain = RESERVED[newline].search(window, body, end or limit) is None
+        noted = FIRST_OF_NOTE[newline].search(window, body, limit)
+        end = noted.end() if noted is not None else 0
+        plain = noted is None or window[end - 2] in _LINE_ENDS
+        if not plain:
+            end = empty_line(window, body, limit, newline)
         counted = 0
         if not plain and end and window.find(b"Content-Length:", at + length, end) >= 0:
             found = _LENGTH.search(window, body, end)
@@ -324,6 +346,11 @@ class MmdfScanner:
             head if stop - start == len(head) else (self._read(start, stop - start) if stop - start <= LIMIT else None)
         )
         return Extent(start, stop, raw, line, length, end, quoted=False, plain=False, counted=0)
+
+
+def line_of(extent: Extent, raw: bytes, zone: Zone) -> FromLine:
+    """Return what an extent's From_ line says; ``raw`` is the record, or its beginning."""
+    return extent.line or zone.parse(raw[: extent.line_stop].rstrip(b"\r\n"))
 
 
 def scanner(read: Read, rules: Rules, start: int, stop: int, *, mmdf: bool) -> Scanner | MmdfScanner:

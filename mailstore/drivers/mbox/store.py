@@ -64,6 +64,7 @@ class MboxDriver:
             writable=self._writable,
             flags=SYSTEM_FLAGS,
             keywords=None,
+            saved_date=False,
             modseqs=index.persistent,
             folders=tree,
             mail_and_children=layout.kind == "sbd",

@@ -90,7 +90,7 @@ class Zone:
 
     def __init__(self, *, utc: bool) -> None:
         self.utc = utc
-        self._days: dict[bytes, int] = {}
+        self.days: dict[bytes, int] = {}
         """``Mon Feb  3  2025`` -> the instant of its midnight, of days with 24 hours."""
 
     def instant(self, year: int, month: int, day: int, hour: int, minute: int, second: int) -> int:
@@ -106,7 +106,7 @@ class Zone:
     def parse(self, line: bytes) -> FromLine:
         """Read a line without its line end; anything that does not begin with ``From `` is TEXT."""
         tail = line[-24:]
-        midnight = self._days.get(tail[:11] + tail[19:])
+        midnight = self.days.get(tail[:11] + tail[19:])
         if midnight is None and _CTIME.fullmatch(tail):
             midnight = self._midnight(tail)
         if midnight is not None and line[-25:-24] == b" " and line[:5] == b"From ":
@@ -127,9 +127,9 @@ class Zone:
         midnight = self.instant(year, month, day, 0, 0, 0)
         if self.instant(year, month, day, 23, 59, 59) - midnight != 24 * _HOUR - 1:
             return None
-        if len(self._days) > 50_000:
-            self._days.clear()
-        self._days[ctime[:11] + ctime[19:]] = midnight
+        if len(self.days) > 50_000:
+            self.days.clear()
+        self.days[ctime[:11] + ctime[19:]] = midnight
         return midnight
 
     def _parse_slowly(self, line: bytes) -> FromLine:

@@ -52,6 +52,14 @@ RESERVED = {
     for newline in (b"\n", b"\r")
 }
 """Finds, by newline, a reserved field behind a line end, whatever its value: a first look that most mail fails."""
+FIRST_OF_NOTE = {
+    newline: re.compile(
+        newline + rb"(?=[SXC\r\n])(?:" + end + rb"|Status:|Content-Length:|"
+        rb"X-(?:Status|Keywords|UID|IMAP|IMAPbase|Mozilla-Status2?|Mozilla-Keys):)"
+    )
+    for newline, end in ((b"\n", rb"\r?\n"), (b"\r", rb"\r"))
+}
+"""Finds what comes first in a header block, a reserved field or the empty line that ends it: one search for both."""
 _NAMES = rb"(?:Status|X-(?:Status|Keywords|UID|IMAP|IMAPbase|Mozilla-Status2?|Mozilla-Keys)|Content-Length)"
 _ENDS = {b"\n": rb"\r?\n", b"\r": rb"\r"}
 _FIELD = {
