@@ -13,9 +13,6 @@ from typing import NamedTuple
 
 from mailstore.model.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 
-SEPARATORS = ":;!"
-"""In the order in which a name is searched for them."""
-
 _BITS = {"D": DRAFT, "F": FLAGGED, "R": ANSWERED, "S": SEEN, "T": DELETED}
 _LETTERS = tuple((bit, letter) for letter, bit in _BITS.items())
 _PASSED = "P"

@@ -17,7 +17,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import lt
-from typing import NamedTuple
 
 MAX_UID = 0xFFFF_FFFE
 MAX_UIDVALIDITY = 0xFFFF_FFFF
@@ -27,16 +26,6 @@ _TAIL = 200  # bytes
 _HEADER = re.compile(r"([0-9]) (.*)\Z")
 _UNSAFE = re.compile(rb"[^!-~]|[%,]")
 _QUOTED = re.compile(rb"%([0-9A-Fa-f]{2})")
-
-
-class Line(NamedTuple):
-    """One message."""
-
-    uid: int
-    name: str
-    """The base of the file name."""
-    fields: str = ""
-    """Record fields as written, blanks between."""
 
 
 @dataclass(slots=True)
