@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,14 @@ from support.samples import SAMPLES, UIDNEXT, UIDVALIDITY, fill
 from mailstore import open_store
 
 pytestmark = pytest.mark.interop
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory that Dovecot's user can reach; pytest closes its own to others."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 def wanted(form: str) -> list[Seen]:
@@ -32,12 +42,12 @@ def layout(form: str, root: Path) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("form", ["maildir", "mbox"])
-def test_dovecot_reads_what_we_wrote(form: str, tmp_path: Path) -> None:
-    ours, theirs = layout(form, tmp_path / "home")
+def test_dovecot_reads_what_we_wrote(form: str, place: Path) -> None:
+    ours, theirs = layout(form, place / "home")
     with open_store(ours, create=True) as store:
         fill(store)
         fill(store, "Archive/2020")
-    dovecot = Dovecot(tmp_path / "home", theirs)
+    dovecot = Dovecot(place / "home", theirs)
     for folder in ("INBOX", "Archive/2020"):
         assert dovecot.look(folder) == wanted(form)
         status = dovecot.status(folder)
@@ -46,23 +56,23 @@ def test_dovecot_reads_what_we_wrote(form: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["maildir", "mbox"])
-def test_dovecot_reads_what_convert_wrote(form: str, tmp_path: Path) -> None:
-    ours, theirs = layout(form, tmp_path / "home")
-    with open_store(f"sqlite:{tmp_path}/mail.db", create=True) as store:
+def test_dovecot_reads_what_convert_wrote(form: str, place: Path) -> None:
+    ours, theirs = layout(form, place / "home")
+    with open_store(f"sqlite:{place}/mail.db", create=True) as store:
         fill(store)
-    assert mstore("convert", f"sqlite:{tmp_path}/mail.db", ours).code == 0
-    dovecot = Dovecot(tmp_path / "home", theirs)
+    assert mstore("convert", f"sqlite:{place}/mail.db", ours).code == 0
+    dovecot = Dovecot(place / "home", theirs)
     assert dovecot.look() == wanted(form)
     assert dovecot.status()["uidvalidity"] == UIDVALIDITY
     assert dovecot.status()["uidnext"] == UIDNEXT
 
 
 @pytest.mark.parametrize("form", ["maildir", "mbox"])
-def test_we_see_what_dovecot_changed(form: str, tmp_path: Path) -> None:
-    ours, theirs = layout(form, tmp_path / "home")
+def test_we_see_what_dovecot_changed(form: str, place: Path) -> None:
+    ours, theirs = layout(form, place / "home")
     with open_store(ours, create=True) as store:
         fill(store)
-    dovecot = Dovecot(tmp_path / "home", theirs)
+    dovecot = Dovecot(place / "home", theirs)
     dovecot.flag("INBOX", 4, "\\Seen", "\\Flagged", "later")
     dovecot.flag("INBOX", 7, "work")
     dovecot.doveadm("expunge", "mailbox", "INBOX", "uid", "20,21")
@@ -78,9 +88,9 @@ def test_we_see_what_dovecot_changed(form: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["maildir", "mbox"])
-def test_we_read_what_dovecot_wrote(form: str, tmp_path: Path) -> None:
-    ours, theirs = layout(form, tmp_path / "home")
-    dovecot = Dovecot(tmp_path / "home", theirs)
+def test_we_read_what_dovecot_wrote(form: str, place: Path) -> None:
+    ours, theirs = layout(form, place / "home")
+    dovecot = Dovecot(place / "home", theirs)
     for sample in SAMPLES:
         dovecot.save(sample.body)
     dovecot.doveadm("mailbox", "create", "Sent")
@@ -107,35 +117,35 @@ def test_we_read_what_dovecot_wrote(form: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["maildir", "mbox"])
-def test_dovecot_mail_goes_around_and_comes_back(form: str, tmp_path: Path) -> None:
+def test_dovecot_mail_goes_around_and_comes_back(form: str, place: Path) -> None:
     """Dovecot's store -> SQLite -> a new store: Dovecot sees there what it saw before."""
-    first, theirs = layout(form, tmp_path / "first")
-    dovecot = Dovecot(tmp_path / "first", theirs)
+    first, theirs = layout(form, place / "first")
+    dovecot = Dovecot(place / "first", theirs)
     for sample in SAMPLES:
         dovecot.save(sample.body)
     for uid, sample in enumerate(SAMPLES, 1):
         dovecot.flag("INBOX", uid, *sample.flags)
     dovecot.doveadm("expunge", "mailbox", "INBOX", "uid", "2,10")
     before, status = dovecot.look(), dovecot.status()
-    second, theirs = layout(form, tmp_path / "second")
+    second, theirs = layout(form, place / "second")
     if form == "mbox":
         second += "&dialect=mboxcl2"  # as Dovecot writes it: nothing is quoted
-    assert mstore("convert", first, f"sqlite:{tmp_path}/mail.db").code == 0
-    assert mstore("convert", f"sqlite:{tmp_path}/mail.db", second).code == 0
-    again = Dovecot(tmp_path / "second", theirs)
+    assert mstore("convert", first, f"sqlite:{place}/mail.db").code == 0
+    assert mstore("convert", f"sqlite:{place}/mail.db", second).code == 0
+    again = Dovecot(place / "second", theirs)
     assert again.look() == before
     assert again.status() == status
 
 
-def test_folders_and_subscriptions_are_the_same_to_dovecot(tmp_path: Path) -> None:
-    ours, theirs = layout("maildir", tmp_path / "home")
+def test_folders_and_subscriptions_are_the_same_to_dovecot(place: Path) -> None:
+    ours, theirs = layout("maildir", place / "home")
     names = ["INBOX", "Entwürfe", "Lists/mutt/2020", "R&D", "Tom & Jerry/東京", "trailing space /x"]
     with open_store(ours, create=True) as store:
         for name in names[1:]:
             store.create(name)
         store.subscribe("Entwürfe")
         store.subscribe("R&D")
-    dovecot = Dovecot(tmp_path / "home", theirs)
+    dovecot = Dovecot(place / "home", theirs)
     assert set(names) <= set(dovecot.folders())
     assert dovecot.subscribed() == ["Entwürfe", "R&D"]
     dovecot.doveadm("mailbox", "create", "Größe/Ünter")
@@ -149,11 +159,11 @@ def test_folders_and_subscriptions_are_the_same_to_dovecot(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("form", ["maildir", "mbox"])
-def test_both_deliver_in_turn_and_no_uid_is_given_twice(form: str, tmp_path: Path) -> None:
-    ours, theirs = layout(form, tmp_path / "home")
+def test_both_deliver_in_turn_and_no_uid_is_given_twice(form: str, place: Path) -> None:
+    ours, theirs = layout(form, place / "home")
     with open_store(ours, create=True) as store:
         store.inbox.append(b"Subject: 0\n\nours\n")
-    dovecot = Dovecot(tmp_path / "home", theirs)
+    dovecot = Dovecot(place / "home", theirs)
     for turn in range(1, 4):
         dovecot.save(b"Subject: %d\n\ntheirs\n" % turn)
         with open_store(ours) as store:
@@ -166,16 +176,16 @@ def test_both_deliver_in_turn_and_no_uid_is_given_twice(form: str, tmp_path: Pat
         assert [row.uid for row in store.inbox.rows(0)] == list(range(1, 8))
 
 
-def test_more_keywords_than_letters(tmp_path: Path) -> None:
+def test_more_keywords_than_letters(place: Path) -> None:
     """Dovecot's file names hold 26 keywords; the first 26 must be seen by both, and ours must all come back."""
-    ours, theirs = layout("maildir", tmp_path / "home")
+    ours, theirs = layout("maildir", place / "home")
     words = [f"word{number:02d}" for number in range(30)]
     with open_store(ours, create=True) as store:
         for word in words:
             store.inbox.append(b"Subject: k\n\n" + word.encode() + b"\n", flags=["\\Seen", word])
     with open_store(ours) as store:
         assert [sorted(message.keywords) for message in store.inbox] == [[word] for word in words]
-    dovecot = Dovecot(tmp_path / "home", theirs)
+    dovecot = Dovecot(place / "home", theirs)
     seen = [one.flags for one in dovecot.look()]
     assert seen[:26] == [frozenset({"\\Seen", word}) for word in words[:26]]
     assert all("\\Seen" in flags for flags in seen)
@@ -183,16 +193,16 @@ def test_more_keywords_than_letters(tmp_path: Path) -> None:
         assert [sorted(message.keywords) for message in store.inbox] == [[word] for word in words]
 
 
-def test_our_maildir_after_dovecot_moved_new_mail(tmp_path: Path) -> None:
+def test_our_maildir_after_dovecot_moved_new_mail(place: Path) -> None:
     r"""An IMAP session moves mail from ``new`` to ``cur``: for us the same messages, no longer recent."""
-    ours, theirs = layout("maildir", tmp_path / "home")
+    ours, theirs = layout("maildir", place / "home")
     with open_store(ours, create=True) as store:
         store.inbox.append(b"Subject: 1\n\nnew\n", internal_date=1_500_000_000)
         before = facts(store.inbox), uids(store)
-    dovecot = Dovecot(tmp_path / "home", theirs)
+    dovecot = Dovecot(place / "home", theirs)
     dovecot.doveadm("fetch", "uid", "all")
-    for name in os.listdir(tmp_path / "home/Maildir/new"):
-        os.rename(tmp_path / "home/Maildir/new" / name, tmp_path / "home/Maildir/cur" / f"{name}:2,")
+    for name in os.listdir(place / "home/Maildir/new"):
+        os.rename(place / "home/Maildir/new" / name, place / "home/Maildir/cur" / f"{name}:2,")
     with open_store(ours) as store:
         assert (facts(store.inbox), uids(store)) == before
         assert before[0] == [Fact(before[0][0].digest, frozenset(), 1_500_000_000, None)]

@@ -25,7 +25,8 @@ class Dovecot:
     """A user's mail as Dovecot sees it.
 
     Args:
-        directory: for configuration and state; everything in it is given to ``nobody`` when we are root.
+        directory: for configuration and state, reachable by all; everything in it is given to ``nobody`` when we
+            are root.
         location: Dovecot's ``mail_location``.
     """
 
@@ -47,9 +48,6 @@ class Dovecot:
         """Give every file to the user Dovecot runs as."""
         if self.user is None:
             return
-        for parent in self.directory.parents:  # pytest's own directories are closed to others
-            if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001:
-                parent.chmod(parent.stat().st_mode | 0o011)
         for path in (self.directory, *self.directory.rglob("*")):
             os.chown(path, self.user, self.user, follow_symlinks=False)
 
