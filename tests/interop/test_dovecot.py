@@ -133,7 +133,9 @@ def test_dovecot_mail_goes_around_and_comes_back(form: str, place: Path) -> None
     assert mstore("convert", first, f"sqlite:{place}/mail.db").code == 0
     assert mstore("convert", f"sqlite:{place}/mail.db", second).code == 0
     again = Dovecot(place / "second", theirs)
-    assert again.look() == before
+    # one line of ours says that the lines ">From " of that one message are as they are (docs/formats/mbox.md)
+    seen = [one._replace(text=one.text.removeprefix(b"X-Mailstore: asis\n")) for one in again.look()]
+    assert seen == before
     assert again.status() == status
 
 
