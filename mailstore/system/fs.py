@@ -321,16 +321,18 @@ def mkdir(path: str, mode: int = 0o700) -> None:
 
 def make_directories(path: str, mode: int = 0o700) -> None:
     """Make a directory and those above it that are missing, each durable; it may be there already."""
-    if os.path.isdir(path):
-        return
-    parent = os.path.dirname(path)
-    if parent != path:
-        make_directories(parent, mode)
-    with suppress(FileExistsError):
-        calls.mkdir(path, mode)
-        sync_directory(parent)
-    if not os.path.isdir(path):
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+    missing = []
+    while not os.path.isdir(path):
+        missing.append(path)
+        if (parent := os.path.dirname(path)) == path:
+            break
+        path = parent
+    for path in reversed(missing):
+        with suppress(FileExistsError):
+            calls.mkdir(path, mode)
+            sync_directory(os.path.dirname(path))
+        if not os.path.isdir(path):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
 
 
 def rmdir(path: str) -> None:

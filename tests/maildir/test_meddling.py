@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.maildirs import age, make, names, opened, put, rows, shown
 
-from mailstore import FolderExists, StorageFailure
+from mailstore import CannotCreate, FolderExists, StorageFailure
 from mailstore.drivers.maildir import journal
 from mailstore.model.flags import RECENT, SEEN
 from mailstore.model.info import Arrival, Meta
@@ -161,3 +161,21 @@ def test_a_fifo_instead_of_a_long_name_stops_nothing(tmp_path: Path) -> None:
         os.mkfifo(folder / "mailstore-name")
         assert len(store.folders()) == 2
     assert fs.TEMPORARY not in "".join(os.listdir(box / "tmp"))
+
+
+@pytest.mark.parametrize("index", ["auto", "beside"])
+def test_a_path_that_is_no_utf_8_holds_a_store(tmp_path: Path, index: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    root = tmp_path / os.fsdecode(b"caf\xe9")
+    for number in (1, 2):
+        with opened(root, create=True, index=index) as store:
+            assert store.inbox.append(b"x\n").uid == number
+    with opened(root, readonly=True, index=index) as store:
+        assert [row.uid for row in rows(store)] == [1, 2]
+    assert names(root) != []
+
+
+def test_a_path_that_is_too_long_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(CannotCreate, match="too long"):
+        opened(Path(f"{tmp_path}{'/a' * 3000}"), create=True)
+    assert len(os.listdir(tmp_path)) <= 1

@@ -115,7 +115,7 @@ class DatabaseIndex:
             except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, Damaged, NotAnIndex) as error:
                 if not self._drop(error):
                     break
-            except (apsw.Error, OSError, StoreError) as error:
+            except (apsw.Error, OSError, StoreError, UnicodeEncodeError) as error:  # SQLite opens only paths in UTF-8
                 self._trouble = f"the index {fs.shown(self._path)} cannot be used ({error}); it is kept in memory"
                 break
         self.close()
@@ -181,6 +181,6 @@ class ReadOnlyIndex(MemoryIndex):
             try:
                 with closing(records.open_database(self._path, readonly=True, timeout=self._timeout)) as connection:
                     self._folders[folder] = records.load(connection, folder)
-            except (apsw.Error, OSError, Damaged, NotAnIndex) as error:
+            except (apsw.Error, OSError, Damaged, NotAnIndex, UnicodeEncodeError) as error:
                 self.trouble = f"the index {fs.shown(self._path)} cannot be read ({error}); going on without it"
         return super().load(folder)

@@ -52,10 +52,14 @@ def open_index(settings: Settings, beside: str | None, identity: str) -> Index:
 
 
 def _fit(directory: str) -> bool:
-    """Tell whether a file of ours may lie in ``directory``: we can write there, and it is no shared spool."""
+    """Tell whether a file of ours may lie in ``directory``: we can write there, and it is no shared spool.
+
+    SQLite opens only paths in UTF-8.
+    """
     try:
+        directory.encode()
         mode = os.stat(directory).st_mode
-    except OSError:
+    except (OSError, UnicodeEncodeError):
         return False
     shared = mode & stat.S_ISVTX or mode & stat.S_IWOTH or (mode & stat.S_ISGID and mode & stat.S_IWGRP)
     return not shared and os.access(directory, os.W_OK | os.X_OK)
