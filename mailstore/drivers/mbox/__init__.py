@@ -71,6 +71,8 @@ class _MboxFormat:
             utf7 = given.get("names", "utf7" if kind == "plain" and not wide else "utf8") == "utf7"
             inbox = given.get("inbox")
             layout = Layout(path, kind, os.path.abspath(inbox) if inbox else None, utf7=utf7)
+            # Dovecot shows every file in a tree of mbox files as a folder, except those called .lock.
+            beside = os.path.join(path, ".mailstore-index.lock")
         else:
             if "inbox" in given or given.get("layout", "file") != "file":
                 raise LocationError(
@@ -78,8 +80,7 @@ class _MboxFormat:
                 )
             packed = _check_file(path)
             layout = Layout(path, "file")
-        # Beside a tree, not in it: Dovecot shows every file in a tree of mbox files as a folder.
-        beside = os.path.join(os.path.dirname(path), f".mailstore-index.{os.path.basename(path)[:200]}")
+            beside = os.path.join(os.path.dirname(path), f".mailstore-index.{os.path.basename(path)[:200]}")
         index = open_index(settings, None if packed else beside, path)
         if made:  # what an index remembers is of a store that somebody removed
             index.remove_all()
