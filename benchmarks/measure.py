@@ -24,6 +24,8 @@ class Run(NamedTuple):
     """One run of one contender."""
 
     seconds: float
+    cpu: float
+    """Seconds of processor time, user and system, of all processes of the run."""
     rss: int
     """Peak resident bytes of the largest process of the run."""
     output: str
@@ -41,10 +43,10 @@ def run(command: Sequence[str], *, internal: bool = False) -> Run:
     """
     done = subprocess.run([sys.executable, "-IS", LAUNCH, *command], capture_output=True, text=True, check=True)
     output, _, figures = done.stdout.rstrip("\n").rpartition("\n")
-    seconds, rss, status = figures.split()
+    seconds, cpu, rss, status = figures.split()
     if int(status):
         raise CommandFailed(f"{' '.join(command)}: exit {status}: {done.stderr.strip()[-400:]}")
-    return Run(float(output.split()[-1] if internal else seconds), int(rss), output.strip())
+    return Run(float(output.split()[-1] if internal else seconds), float(cpu), int(rss), output.strip())
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,10 @@ class Result:
         """Return the median seconds of a contender, or None where it has no run."""
         runs = self.runs.get(name)
         return statistics.median(run.seconds for run in runs) if runs else None
+
+    def cpu(self, name: str) -> float:
+        """Return the median of processor seconds."""
+        return statistics.median(run.cpu for run in self.runs[name])
 
     def rss(self, name: str) -> int:
         """Return the greatest peak memory in bytes."""

@@ -38,16 +38,17 @@ def verdict(result: Result, bar: Bar) -> tuple[str, bool | None]:
 def _table(result: Result) -> Iterable[str]:
     yield f"### {result.case.title}"
     yield ""
-    yield "| | median | least | peak memory | runs |"
-    yield "|---|---:|---:|---:|---:|"
+    yield "| | median | least | processor | peak memory | runs |"
+    yield "|---|---:|---:|---:|---:|---:|"
     for contender in result.case.contenders:
         runs = result.runs.get(contender.name, [])
         if runs:
             median, least = result.median(contender.name), min(run.seconds for run in runs)
             memory = f"{result.rss(contender.name) / (1 << 20):.0f} MB"
-            yield f"| {contender.name} | {median:.3f} s | {least:.3f} s | {memory} | {len(runs)} |"
+            cpu = f"{result.cpu(contender.name):.3f} s"
+            yield f"| {contender.name} | {median:.3f} s | {least:.3f} s | {cpu} | {memory} | {len(runs)} |"
         if contender.name in result.failures:
-            yield f"| {contender.name} | failed: {result.failures[contender.name][:120]} | | | |"
+            yield f"| {contender.name} | failed: {result.failures[contender.name][:120]} | | | | |"
     yield ""
 
 

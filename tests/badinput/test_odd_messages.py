@@ -88,7 +88,7 @@ def test_a_line_of_500_megabytes(tmp_path: Path) -> None:
     for there in (f"maildir:{tmp_path}/md", f"sqlite:{tmp_path}/mail.db", f"mbox:{tmp_path}/back"):
         ran = mstore("convert", "--json", previous, there, prefix=launch)
         output, _, figures = ran.out.rstrip("\n").rpartition("\n")
-        _, peak, code = figures.split()
+        _, _, peak, code = figures.split()
         assert (int(code), json.loads(output)["messages"]["copied"]) == (0, 2), ran.err
         assert int(peak) < 64 << 20
         with open_store(there, readonly=True) as store:
