@@ -8,7 +8,7 @@ what is durable in the destination. A crash between the two leaves a message in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +16,7 @@ from mailstore.errors import NoSuchMessage
 from mailstore.model.changes import Append, Expunge, Move, Outcome, Staged
 from mailstore.model.flags import RECENT
 from mailstore.model.info import BODY, META, Arrival, body_size
+from mailstore.model.names import FolderPath
 
 if TYPE_CHECKING:
     from mailstore.folder import Folder
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 _BATCH_BYTES = 8 << 20
 _BATCH_MESSAGES = 2000
+_TRIES = 100
+
+Clone = Callable[[FolderPath, Sequence[int]], list[Staged]]
 
 
 class UidMap(NamedTuple):
@@ -85,8 +89,7 @@ def _stage(source: Folder, uids: tuple[int, ...], destination: Folder) -> tuple[
     wanted = sorted(set(uids))
     clone = source.store.clone if source.store is destination.store else None
     if clone is not None:
-        here = [message.uid for message in source.fetch(wanted, 0) if message.error is None]
-        return here, clone(source.path, here)
+        return _clone(source, wanted, clone)
     present: list[int] = []
     staged: list[Staged] = []
     try:
@@ -96,6 +99,19 @@ def _stage(source: Folder, uids: tuple[int, ...], destination: Folder) -> tuple[
         destination.store.discard(staged)
         raise
     return present, staged
+
+
+def _clone(source: Folder, wanted: list[int], clone: Clone) -> tuple[list[int], list[Staged]]:
+    """Stage what is there by the native shortcut; what another program expunges just now is passed over."""
+    tries = 0
+    while True:
+        here = [message.uid for message in source.fetch(wanted, 0) if message.error is None]
+        try:
+            return here, clone(source.path, here)
+        except NoSuchMessage:
+            tries += 1
+            if tries == _TRIES:
+                raise
 
 
 def _arrivals(source: Folder, uids: list[int], present: list[int]) -> Iterator[Arrival]:

@@ -107,3 +107,22 @@ def test_renaming_inbox_moves_its_messages(store):
     store.rename("INBOX", "old")
     assert len(store.inbox) == 0
     assert bodies(store.folder("old")) == [b"x"]
+
+
+@pytest.mark.parametrize("location", ["maildir:{}", "sqlite:{}"])
+def test_copy_passes_over_what_another_program_expunges_meanwhile(tmp_path, location):
+    place = location.format(tmp_path / "store")
+    with mailstore.open_store(place, create=True) as store, mailstore.open_store(place) as rival:
+        uids = [store.inbox.append(body).uid for body in (b"a", b"b", b"c")]
+        archive = store.create("Archive")
+        clone = store.clone
+        gone = iter(uids[:2])
+
+        def late(folder, chosen):
+            if (uid := next(gone, None)) is not None:
+                rival.inbox.expunge([uid], only_deleted=False)
+            return clone(folder, chosen)
+
+        store.clone = late
+        assert store.inbox.copy(uids, archive).pairs == ((uids[2], 1),)
+        assert bodies(archive) == [b"c"]
