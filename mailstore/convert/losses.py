@@ -14,7 +14,7 @@ from mailstore.errors import LossRefused, MailstoreError, UsageError
 from mailstore.model.caps import Capabilities
 from mailstore.model.changes import FolderInfo
 from mailstore.model.flags import SYSTEM_FLAGS
-from mailstore.model.info import BODY, INTERNAL_DATE, SAVED_DATE, SENDER, SIZE, UIDL, Body, Meta, Row, body_chunks
+from mailstore.model.info import BODY, INTERNAL_DATE, SENDER, SIZE, UIDL, Body, Meta, Row, body_chunks
 from mailstore.model.names import FolderPath
 from mailstore.model.specialuse import guess_special_use
 from mailstore.store import Store
@@ -27,7 +27,6 @@ LOSSES: dict[str, str] = {
     "keywords": "keywords beyond the number that a folder can hold: those seen first are kept",
     "mail-and-children": "folders below a folder that holds messages itself",
     "message-size": "messages larger than the format allows: they are set aside",
-    "saved-date": "saved dates (RFC 8514)",
     "sender": "envelope senders",
     "special-use": "special uses (RFC 6154) that the folder's name does not tell",
     "subscriptions": "subscriptions",
@@ -90,8 +89,6 @@ class LossScan:
         first, last = capabilities.internal_date
         if row.internal_date is not None and not first <= row.internal_date <= last:
             self._add("date-range", place)
-        if not capabilities.saved_date and row.saved_date is not None:
-            self._add("saved-date", place)
         if not capabilities.sender and row.sender is not None:
             self._add("sender", place)
         if not capabilities.uidl and row.uidl is not None:
@@ -187,7 +184,7 @@ def fitting(capabilities: Capabilities, keywords: dict[str, str]) -> Callable[[M
     ``keywords``: those that the folder has, which those kept are added to.
     """
     if _fields_at_risk(replace(capabilities, exact=True, max_message=None, uids=True)) < 0:
-        return None
+        return None if capabilities.saved_date else _without_saved_date
     first, last = capabilities.internal_date
     limit = capabilities.keywords
 
@@ -211,6 +208,10 @@ def fitting(capabilities: Capabilities, keywords: dict[str, str]) -> Callable[[M
     return fit
 
 
+def _without_saved_date(meta: Meta) -> Meta:
+    return meta if meta.saved_date is None else meta._replace(saved_date=None)
+
+
 def whole(body: Body) -> bytes:
     """Return a body in one piece."""
     return body if isinstance(body, bytes) else b"".join(body_chunks(body))
@@ -222,7 +223,6 @@ def _fields_at_risk(capabilities: Capabilities) -> int:
     dates_at_risk = first > -(1 << 33) or last < 1 << 33
     risks = (
         (dates_at_risk, INTERNAL_DATE),
-        (not capabilities.saved_date, SAVED_DATE),
         (not capabilities.sender, SENDER),
         (not capabilities.uidl, UIDL),
         (capabilities.max_message is not None, SIZE),
@@ -246,7 +246,6 @@ _SENTENCES = {
     "keywords": "{0} keyword(s) are more than a folder can hold",
     "mail-and-children": "{0} folder(s) hold both messages and folders, and the format allows only one of them",
     "message-size": "{0} message(s) are larger than the format allows",
-    "saved-date": "{0} message(s) have a saved date, and the format keeps none",
     "sender": "{0} message(s) have an envelope sender, and the format keeps none",
     "special-use": "{0} folder(s) have a special use that their name does not tell, and the format keeps none",
     "subscriptions": "{0} subscription(s), and the format keeps none",

@@ -22,7 +22,8 @@ class Capabilities:
         flags: bits of the system flags it keeps.
         keywords: how many different keywords a folder keeps; None is any number.
         internal_date: least and greatest instant kept, seconds since 1970 UTC.
-        saved_date: keeps RFC 8514 saved dates as given (else it shows the time the message was stored).
+        saved_date: keeps RFC 8514 saved dates. Without it they are no loss: they tell when a message entered a folder,
+            and a conversion makes a new one.
         sender: keeps the envelope sender, the null sender and an unknown one apart.
         uidl: keeps POP3 unique ids.
         uids: given UIDs and UIDVALIDITY stand in the format's own record and survive the loss of any index.

@@ -106,14 +106,21 @@ class SeenFolder(tuple[int, int, dict[int, Seen]]):
 
 
 def seen(store: Store) -> dict[str, SeenFolder]:
-    """Return all that can be seen of a store's folders; UIDVALIDITY counts where there ever was a UID."""
+    """Return all that must survive of a store's folders; UIDVALIDITY counts where there ever was a UID.
+
+    Saved dates need not: they belong to the folder (RFC 8514).
+    """
     found = {}
     for info in store.folders():
         if info.selectable:
             folder = store.folder(info.path)
             state = folder.state()
             found[str(info.path)] = SeenFolder(
-                (state.uidvalidity if state.uidnext > 1 else 0, state.uidnext, listing(folder))
+                (
+                    state.uidvalidity if state.uidnext > 1 else 0,
+                    state.uidnext,
+                    {uid: one._replace(saved_date=None) for uid, one in listing(folder).items()},
+                )
             )
     return found
 

@@ -92,3 +92,13 @@ def test_anything_survives(
         assert report.ok
         with reopen(new) as again:
             assert seen(again) == before
+
+
+@each_pair
+def test_saved_dates_travel_where_both_keep_them(source: str, destination: str, tmp_path: Path) -> None:
+    with make(source, tmp_path, "from") as old, make(destination, tmp_path, "to") as new:
+        old.inbox.append(b"Subject: x\n\n", saved_date=1_700_000_004)
+        kept = old.capabilities.saved_date and new.capabilities.saved_date
+        assert convert(old, new, quiet()).ok
+        saved = [row.saved_date for row in new.inbox.rows()]
+        assert saved == [1_700_000_004] or not kept
