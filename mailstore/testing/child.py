@@ -29,14 +29,14 @@ def append(store: Store, folder: str, count: int, name: str) -> list[int]:
     return [inbox.append(numbered(name, number)).uid for number in range(count)]
 
 
-def describe_row(row: Row) -> dict[str, Any]:
+def describe_row(row: Row, saved_dates: bool) -> dict[str, Any]:
     r"""Return a row as JSON takes it. ``\Recent`` is left out: it belongs to sessions."""
     return {
         "uid": row.uid,
         "flags": list(flag_names(row.flags & ~RECENT)),
         "keywords": sorted(row.keywords),
         "internal_date": row.internal_date,
-        "saved_date": row.saved_date,
+        "saved_date": row.saved_date if saved_dates else None,
         "sender": row.sender,
         "uidl": row.uidl,
         "size": row.size,
@@ -49,6 +49,7 @@ def describe_row(row: Row) -> dict[str, Any]:
 
 def describe(store: Store) -> dict[str, Any]:
     """Return a whole store as JSON takes it: folders, subscriptions, numbering, messages with digests."""
+    saved_dates = store.capabilities.saved_date  # else they live in the index, which not everybody reads
     folders = []
     for info in store.folders():
         entry: dict[str, Any] = {
@@ -60,7 +61,7 @@ def describe(store: Store) -> dict[str, Any]:
         if info.selectable:
             folder = store.folder(info.path)
             want = META | SIZE | CRLF_SIZE | DIGEST | BODY
-            entry["messages"] = [describe_row(row) for row in folder.rows(want)]
+            entry["messages"] = [describe_row(row, saved_dates) for row in folder.rows(want)]
             state = folder.state()
             entry["uidvalidity"], entry["uidnext"] = state.uidvalidity, state.uidnext
         folders.append(entry)

@@ -48,6 +48,14 @@ def listing(folder: Folder) -> dict[int, Seen]:
     return found
 
 
+def recorded(folder: Folder) -> dict[int, Seen]:
+    """Return the listing without what the format's own record may lack: a saved date that lives in the index alone."""
+    found = listing(folder)
+    if folder.store.capabilities.saved_date:
+        return found
+    return {uid: seen._replace(saved_date=None) for uid, seen in found.items()}
+
+
 def bodies(folder: Folder) -> list[bytes]:
     """Return the bytes of every message of ``folder``, by UID."""
     return [seen.body for seen in listing(folder).values()]

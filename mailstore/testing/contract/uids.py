@@ -6,7 +6,7 @@ from mailstore import INBOX, Arrival, Folder, FolderPath, SetState, Store
 from mailstore.testing.contract.base import Contract
 from mailstore.testing.harness import Harness
 from mailstore.testing.marks import clause, needs
-from mailstore.testing.observe import bodies, listing
+from mailstore.testing.observe import bodies, recorded
 from mailstore.testing.samples import BODIES
 
 ONE, TWO = BODIES["ordinary"], BODIES["crlf"]
@@ -154,13 +154,13 @@ class UidContract(Contract):
             saved = 1_600_000_000 if harness.capabilities.saved_date else None
             store.inbox.append(body, uid=uid, internal_date=uid, saved_date=saved)
         assert all(row.recorded for row in store.inbox.rows(0))
-        before = listing(store.inbox)
+        before = recorded(store.inbox)
         store.close()
         lost = harness.open(readonly=True, index="memory")
         state = lost.inbox.state()
         assert (state.uidvalidity, state.uidnext) == (77_777, 100)
         assert all(row.recorded for row in lost.inbox.rows(0))
-        assert listing(lost.inbox) == before
+        assert recorded(lost.inbox) == before
 
     @clause("4.7")
     def test_state_agrees(self, harness: Harness, store: Store) -> None:
