@@ -136,7 +136,10 @@ class Reading:
     def _scan(self, start: int, stop: int, counts: Callable[[], bool]) -> Iterator[Extent]:
         if self.opening is None:
             return iter(())
-        rules = Rules(self.size, self.opening.eol[-1:], self.zone, self.opening.bare, counts, self.source.next_data)
+        strict = self.options.dialect is not None and self.options.dialect.name == "rfc4155"
+        rules = Rules(
+            self.size, self.opening.eol[-1:], self.zone, self.opening.bare, counts, self.source.next_data, strict
+        )
         return iter(scanner(self.source.read, rules, max(start, self.opening.start), stop, mmdf=self.opening.mmdf))
 
     def extents(self, start: int = 0, stop: int | None = None) -> Iterator[Extent]:
@@ -200,7 +203,7 @@ class Reading:
             RECENT,
             NO_KEYWORDS,
             date,
-            date,
+            None,
             line[1],
             None,
             size,
