@@ -6,6 +6,7 @@ import bz2
 import gzip
 import hashlib
 import lzma
+import re
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from support.mboxes import DATE, RENDERERS, Letter, render, survives
 from mailstore import DIGEST, open_store
 
 pytestmark = [pytest.mark.corpora, needs_corpora]
+
+GIT_LINE = re.compile(rb"(?m)^From [0-9a-f]{40} Mon Sep 17 00:00:00 2001$")
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +37,9 @@ def _digests(messages: list[bytes]) -> list[str]:
 def test_every_dialect_comes_back(dialect: str, named: bool, messages: list[bytes], tmp_path: Path) -> None:
     """None of these messages has a line that quoting loses (``>From ``), so even mboxo and mboxcl are exact."""
     assert all(survives(dialect, body) == body for body in messages)
+    if dialect == "rfc4155":  # it quotes nothing, so the line that git begins a patch with is a separator
+        messages = [body for body in messages if not GIT_LINE.search(body)]
+        assert len(messages) == 2349
     path = tmp_path / "list.mbox"
     path.write_bytes(render(dialect, (Letter(body, date=DATE + at) for at, body in enumerate(messages))))
     with open_store(f"mbox:{path}" + (f"?dialect={dialect}" if named else ""), readonly=True) as store:

@@ -80,6 +80,8 @@ class Rules(NamedTuple):
     """Whether a Content-Length may reach over full separators; asked only where one does."""
     data: Callable[[int], int] = lambda at: at
     """Where the next byte is that is no hole of a sparse file, from an offset on."""
+    strict: bool = False
+    """Only a line with a date separates: the file is said to be RFC 4155, which quotes nothing."""
 
 
 _LINE_ENDS = b"\r\n"
@@ -168,7 +170,7 @@ class Scanner:
         if window[at - 2 : at] == newline * 2 and _is_usual(window, at, end, self._rules.zone.days):
             return _make(_Separator, (self._base + at, None, end + 1 - at, True))
         line, end = self._line_at(window, at)
-        if line[0] == Kind.TEXT:
+        if line[0] == Kind.TEXT or (self._rules.strict and line[0] != Kind.DATED):
             return None
         before = window[max(at - 3, 0) : at]
         blank = before[-2:] == self._rules.newline * 2 or before == b"\n\r\n"
