@@ -321,6 +321,8 @@ def mkdir(path: str, mode: int = 0o700) -> None:
 
 def make_directories(path: str, mode: int = 0o700) -> None:
     """Make a directory and those above it that are missing, each durable; it may be there already."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        os.stat(path)  # a path that is too long fails before its first half is made
     missing = []
     while not os.path.isdir(path):
         missing.append(path)

@@ -9,7 +9,7 @@ from support.maildirs import age, make, names, opened, put, rows, shown
 from mailstore import CannotCreate, FolderExists, StorageFailure
 from mailstore.drivers.maildir import journal
 from mailstore.model.flags import RECENT, SEEN
-from mailstore.model.info import Arrival, Meta
+from mailstore.model.info import CRLF_SIZE, META, SIZE, Arrival, Meta
 from mailstore.model.names import INBOX
 from mailstore.system import fs
 
@@ -178,4 +178,15 @@ def test_a_path_that_is_no_utf_8_holds_a_store(tmp_path: Path, index: str, monke
 def test_a_path_that_is_too_long_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(CannotCreate, match="too long"):
         opened(Path(f"{tmp_path}{'/a' * 3000}"), create=True)
-    assert len(os.listdir(tmp_path)) <= 1
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_wrong_size_in_a_name_is_not_believed(tmp_path: Path) -> None:
+    box = make(tmp_path / "box")
+    put(box, "cur/1.a.h,S=5,W=7:2,S", b"Subject: x\n\nbody\n")
+    put(box, "cur/2.b.h,S=17,W=20:2,S", b"Subject: x\n\nbody\n")
+    for want in (SIZE, CRLF_SIZE, SIZE | CRLF_SIZE, META | SIZE | CRLF_SIZE):
+        with opened(box) as store:
+            listed = rows(store, want=want)
+            assert not want & SIZE or [row.size for row in listed] == [17, 17]
+            assert not want & CRLF_SIZE or [row.crlf_size for row in listed] == [20, 20]

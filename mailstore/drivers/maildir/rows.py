@@ -190,13 +190,12 @@ def _number(text: str | None, otherwise: int | None) -> int | None:
 
 def _read(view: View, entry: Entry, want: int) -> tuple[_Facts, str]:
     """Look at the file as far as ``want`` needs; returns the facts and what was wrong with its name."""
-    named = view.sizes.get(entry.key) or maildirname.size_of(entry.key)
     if want & (DIGEST | HEADER | BODY) or (want & CRLF_SIZE and _named_crlf_size(view, entry, want) is None):
         found, facts = _contents(view, entry, want)
-    elif want & (INTERNAL_DATE | SAVED_DATE) or (want & SIZE and named is None):
+    elif want & FILES:  # a size too: the name's may be wrong
         found, facts = _status(view, entry), _Facts()
     else:
-        return _Facts(size=named, crlf_size=_named_crlf_size(view, entry, want)), ""
+        return _Facts(), ""
     wrong = _check_size(view, entry, found.st_size)
     if want & CRLF_SIZE and facts.crlf_size is None:
         crlf_size = _named_crlf_size(view, entry, want)
