@@ -131,10 +131,8 @@ class MboxDriver:
         """See Driver.create."""
         self._write()
         self._tree("folders")
-        if path in self._scan().folders and path not in self._scan().virtual and not path.is_inbox:
+        if path.is_inbox or (path in self._scan().folders and path not in self._scan().virtual):
             raise FolderExists(f"folder {path} exists already", folder=str(path))
-        if path.is_inbox and os.path.exists(self._layout.inbox):
-            raise FolderExists("INBOX exists already", folder="INBOX")
         place = self._layout.place(path)
         with fs.errors(place.file):
             self._make_parents(path)

@@ -94,7 +94,8 @@ class MemoryIndex:
         """Carry the index of ``old`` over to ``new``."""
         if old in self._folders and old != new:
             self.remove(new)
-            self._folders[new] = self._folders.pop(old)
+            moved = self._folders[new] = self._folders.pop(old)
+            self._least_uidvalidity = max(self._least_uidvalidity, moved.uidvalidity + 1)
 
     def remove(self, folder: str) -> None:
         """Forget a folder."""

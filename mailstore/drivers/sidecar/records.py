@@ -270,11 +270,13 @@ def _write_entries(connection: apsw.Connection, folder: int, known: FolderIndex)
 
 
 def rename(connection: apsw.Connection, old: str, new: str) -> None:
-    """Let the record of ``old`` be that of ``new``."""
+    """Let the record of ``old`` be that of ``new``. Its UIDVALIDITY goes along: the next ``old`` gets a greater one."""
     with _Transaction(connection, "immediate"):
-        if connection.execute("select 1 from folder where name=?", (_text(old),)).fetchone() is None or old == new:
+        found = connection.execute("select uidvalidity from folder where name=?", (_text(old),)).fetchone()
+        if found is None or old == new:
             return
         _delete(connection, new)
+        _outgrow(connection, found[0])
         connection.execute("update folder set name=?, version=version+1 where name=?", (_text(new), _text(old)))
 
 
@@ -295,12 +297,17 @@ def remove_all(connection: apsw.Connection) -> None:
             connection.execute(f"delete from {table}")  # noqa: S608 - the names above
 
 
+def _outgrow(connection: apsw.Connection, uidvalidity: int) -> None:
+    """See that no folder to come gets ``uidvalidity`` or a lesser one."""
+    connection.execute("update store set least_uidvalidity=max(least_uidvalidity, ?)", (uidvalidity + 1,))
+
+
 def _delete(connection: apsw.Connection, folder: str) -> None:
     found = connection.execute("select id, uidvalidity from folder where name=?", (_text(folder),)).fetchone()
     if found is None:
         return
     number, uidvalidity = found
-    connection.execute("update store set least_uidvalidity=max(least_uidvalidity, ?)", (uidvalidity + 1,))
+    _outgrow(connection, uidvalidity)
     connection.execute("delete from block where folder=?", (number,))
     connection.execute("delete from tombstone where folder=?", (number,))
     connection.execute("delete from folder where id=?", (number,))

@@ -30,6 +30,8 @@ class FolderContract(Contract):
     def test_inbox(self, harness: Harness, store: Store) -> None:
         """INBOX is there, whatever its case, and no other spelling is another folder."""
         assert paths(store) == ["INBOX"]
+        with pytest.raises((FolderExists, Unsupported)):
+            store.create("INBOX")
         store.folder("inbox").append(ONE)
         assert bodies(store.folder("InBox")) == [ONE]
         for name in ("INBOX", "inbox"):

@@ -81,6 +81,20 @@ class UidContract(Contract):
         assert len(seen) == 4
         assert harness.reopen(store).folder("A").state().uidvalidity in seen
 
+    @clause("4.3")
+    @needs("folders", "foreign_writers")
+    def test_new_folder_in_the_place_of_a_renamed_one(self, harness: Harness, store: Store) -> None:
+        """Within the same second, with mail that only others wrote: no name gets a UIDVALIDITY twice."""
+        seen = set()
+        for name in ("X", "Y", "Z"):
+            path = store.create("A").path
+            harness.foreign_append(path, b"Subject: foreign\n\nbody\n")
+            assert len(uids(store.folder("A"))) == 1
+            seen.add(store.folder("A").state().uidvalidity)
+            store.rename("A", name)
+        seen.add(store.create("A").state().uidvalidity)
+        assert len(seen) == 4
+
     @clause("4.4")
     def test_hints(self, harness: Harness, store: Store) -> None:
         """A hint at or above UIDNEXT is honoured; one below gets a new UID."""
