@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.corpora, needs_corpora]
 EXPLAINED = {
     "hypermail/archive/test-msg": (1, "three lines of running text"),
     "hypermail/t8": (1, "inside a counted message"),
+    "notmuch/insert/mbox-attachment.eml": (1, "a patch attached"),
     "patchwork/fuzz/codec-null.mbox": (1, "running text"),
     "patchwork/fuzz/name-len.mbox": (1, "running text"),
     "spamassassin-tdata/spam/008": (1, "a header field with spaces before its colon"),

@@ -20,6 +20,11 @@ PART = (
     b'Content-Type: multipart/mixed; boundary="=_A"\n\n--=_A\nContent-Type: text/html; charset="us-ascii"\n'
     b"From ftp-wg-owner@example.org Tue May 26 15:41 CDT 1998\nReceived: from a by b\n\n<p>text\n--=_A--\n"
 )
+PATCH = (
+    b"From: joe@example.org\nSubject: one\n\nsee this:\n\n"
+    b"From 6601732f7a54db5f04efba08f7e9224e5b757112 Mon Sep 17 00:00:00 2001\n"
+    b"From: ann@example.org\nSubject: [PATCH] x\n\n---\n a.c | 1 +\n"
+)
 
 BODIES: dict[str, list[bytes]] = {
     "no-empty-line.mbox": [ONE, TWO],
@@ -31,6 +36,8 @@ BODIES: dict[str, list[bytes]] = {
         b"Received: from a by b; Thu, 9 Nov 2023 22:33:52 +0000\nSubject: one\n\nbody one\n", TWO,
     ],
     "no-dates.mbox": [ONE, TWO],
+    "patch-inside.mbox": [PATCH, TWO],
+    "patches.mbox": [ONE, TWO],
     "thunderbird-bare.mbox": [ONE, TWO],
     "thunderbird-expunged.mbox": [ONE],
     "takeout.mbox": [b"X-GM-THRID: 1568876289765432109\nX-Gmail-Labels: Inbox,Unread\n" + ONE],

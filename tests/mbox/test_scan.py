@@ -23,7 +23,12 @@ def extents(data: bytes, start: int | None = None, *, counts: bool | None = None
         return weigh(Weighed(one.raw or b"", one.counted > 0, one.quoted) for one in found).counts
 
     rules = Rules(
-        len(data), opening.eol[-1:], Zone(utc=True), opening.bare, majority if counts is None else lambda: counts
+        len(data),
+        opening.eol[-1:],
+        Zone(utc=True),
+        opening.bare,
+        majority if counts is None else lambda: counts,
+        opening.patches,
     )
     begin = opening.start if start is None else start
     return list(scanner(lambda at, size: data[at : at + size], rules, begin, len(data), mmdf=opening.mmdf))

@@ -137,8 +137,16 @@ class Reading:
         if self.opening is None:
             return iter(())
         strict = self.options.dialect is not None and self.options.dialect.name == "rfc4155"
+        opening = self.opening
         rules = Rules(
-            self.size, self.opening.eol[-1:], self.zone, self.opening.bare, counts, self.source.next_data, strict
+            self.size,
+            opening.eol[-1:],
+            self.zone,
+            bare=opening.bare,
+            counts=counts,
+            data=self.source.next_data,
+            patches=opening.patches,
+            strict=strict,
         )
         return iter(scanner(self.source.read, rules, max(start, self.opening.start), stop, mmdf=self.opening.mmdf))
 

@@ -10,6 +10,8 @@ The reading (docs/violations.md has the real files behind it):
 - A line with something like a time of day (``Fri Jan 1 00:0:00 2015``) is one if both hold.
 - A line without any date is one if both hold and it is Thunderbird's bare ``From`` or ``From -``, or if the file's
   own first line has no date either.
+- The line that git begins a patch with (``From SHA Mon Sep 17 00:00:00 2001``) separates only in a file that begins
+  with one: elsewhere it is a patch inside a message.
 - Everything else is text.
 - ``Content-Length`` is believed record by record, only where a line with a date, or the end of the file, stands
   exactly behind so many bytes and an empty line. Where the counted bytes hold a full separator themselves, it is
@@ -25,6 +27,7 @@ from typing import NamedTuple
 from mailstore.formats.mbox.dialect import MARK
 from mailstore.formats.mbox.from_line import FromLine, Kind, Zone
 from mailstore.formats.mbox.metadata import FIRST_OF_NOTE
+from mailstore.formats.mbox.opening import PATCH_LINE
 from mailstore.formats.mbox.record import HEAD, empty_line
 
 WINDOW = 1 << 18
@@ -78,6 +81,8 @@ class Rules(NamedTuple):
     """The file's first line has no date."""
     counts: Callable[[], bool] = lambda: True
     """Whether a Content-Length may reach over full separators; asked only where one does."""
+    patches: bool = False
+    """The file's first line is git's."""
     data: Callable[[int], int] = lambda at: at
     """Where the next byte is that is no hole of a sparse file, from an offset on."""
     strict: bool = False
@@ -85,6 +90,8 @@ class Rules(NamedTuple):
 
 
 _LINE_ENDS = b"\r\n"
+_MIDNIGHT = b"00:00:00"
+"""The time of day in git's lines, which are looked at closely."""
 _GREATER, _SPACE = ord(">"), ord(" ")
 _make = tuple.__new__
 _TEXT = FromLine(Kind.TEXT, None, None)
@@ -117,6 +124,7 @@ def _is_usual(window: bytes, start: int, end: int, days: dict[bytes, int]) -> bo
         end - start > 28
         and window[end - 24 : end - 13] + window[end - 5 : end] in days
         and window[end - 25] == _SPACE
+        and window[end - 13 : end - 5] != _MIDNIGHT
         and _CLOCK.match(window, end - 14) is not None
     )
 
@@ -171,6 +179,8 @@ class Scanner:
             return _make(_Separator, (self._base + at, None, end + 1 - at, True))
         line, end = self._line_at(window, at)
         if line[0] == Kind.TEXT or (self._rules.strict and line[0] != Kind.DATED):
+            return None
+        if not self._rules.patches and PATCH_LINE.match(window, at):
             return None
         before = window[max(at - 3, 0) : at]
         blank = before[-2:] == self._rules.newline * 2 or before == b"\n\r\n"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from mailstore.drivers.mbox.reading import Reading
 from mailstore.drivers.mbox.scan import WINDOW
 from mailstore.formats.mbox.from_line import Kind
+from mailstore.formats.mbox.opening import PATCH_LINE
 
 _LENGTH = b"Content-Length:"
 
@@ -58,7 +59,7 @@ def _near(reading: Reading, offset: int) -> int:
                 begin = at + len(pattern) - 5
                 end = window.find(newline, begin)
                 line = reading.zone.parse(window[begin : end if end >= 0 else None].rstrip(b"\r"))
-                if line.kind == Kind.DATED:
+                if line.kind == Kind.DATED and not PATCH_LINE.match(window, begin):
                     return base + begin
                 at = window.find(pattern, at + 1)
             base += WINDOW

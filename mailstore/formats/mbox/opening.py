@@ -14,6 +14,9 @@ _QUOTED_LINE = re.compile(rb"(?:\A|(?<=[\r\n]))(>+)From ")
 _DEPTH = re.compile(rb">*")
 _GREATER = ord(">")
 
+PATCH_LINE = re.compile(rb"From [0-9a-f]{40}(?:[0-9a-f]{24})? Mon Sep 17 00:00:00 2001[ \t]*(?:[\r\n]|\Z)")
+"""What ``git format-patch`` begins a patch with: the date is always this one. Patches are mailed around in messages."""
+
 PROBE = 65536
 """Bytes of a file that tell how it begins."""
 
@@ -27,6 +30,8 @@ class Opening(NamedTuple):
     mmdf: bool
     bare: bool
     """The first From_ line has no date."""
+    patches: bool = False
+    """The first From_ line is git's: the file is made of patches, and such lines separate."""
 
 
 def read_opening(head: bytes) -> Opening | None:
@@ -45,7 +50,8 @@ def read_opening(head: bytes) -> Opening | None:
     line = Zone(utc=True).parse(head[start:end])
     if line.kind == Kind.TEXT:
         return None
-    return Opening(start, eol, mmdf=False, bare=line.kind == Kind.BARE)
+    patches = PATCH_LINE.match(head, start) is not None
+    return Opening(start, eol, mmdf=False, bare=line.kind == Kind.BARE, patches=patches)
 
 
 class Evidence(NamedTuple):
