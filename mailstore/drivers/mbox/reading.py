@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from mailstore.formats.mbox import metadata
 from mailstore.formats.mbox.dialect import ALL, NONE, Dialect
 from mailstore.formats.mbox.from_line import FromLine, Kind, Zone, header_date
 from mailstore.formats.mbox.metadata import Base
-from mailstore.formats.mbox.opening import PROBE, Evidence, Opening, Weighed, read_opening, weigh
+from mailstore.formats.mbox.opening import PROBE, Evidence, Opening, Weighed, depths, read_opening, weigh
 from mailstore.formats.mbox.record import (
     HEAD,
     OURS,
@@ -37,6 +37,8 @@ from mailstore.system import fs
 _make = tuple.__new__
 PLAIN, COUNTED, OTHER = "p", "c", "o"
 """A record without anything of a mailbox program's; one whose length is counted; any other."""
+_AROUND = 8192
+"""Bytes around a window in which a line's neighbours are looked for."""
 PSEUDO = b"DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA"
 
 
@@ -99,6 +101,7 @@ class Reading:
             given = None
         self._dialect = given.with_eol(eol) if given is not None else None
         self._evidence: Evidence | None = None
+        self._alike: bool | None = None
         # For all that does not depend on the dialect: the right line end, and whether it is MMDF.
         self.neutral = quoting.DIALECTS["mmdf" if self.opening and self.opening.mmdf else "mboxrd"].with_eol(eol)
 
@@ -110,6 +113,27 @@ class Reading:
         return self._dialect
 
     @property
+    def _quoted_once(self) -> bool:
+        """Whether all dialects the file can be in read it alike: nothing is counted, nothing quoted twice.
+
+        Found without looking at records, many times faster than ``evidence``.
+        """
+        if self._alike is None:
+            self._alike = not self.neutral.mmdf and not self._holds((b"Content-Length:", b">>From "))
+        return self._alike
+
+    def _holds(self, words: Sequence[bytes]) -> bool:
+        overlap = max(map(len, words)) - 1
+        at = 0
+        while window := self.source.read(at, WINDOW):
+            if any(word in window for word in words):
+                return True
+            if len(window) < WINDOW:
+                return False
+            at += WINDOW - overlap
+        return False
+
+    @property
     def known_dialect(self) -> Dialect | None:
         """The dialect if it had to be found so far."""
         return self._dialect
@@ -117,6 +141,8 @@ class Reading:
     @property
     def evidence(self) -> Evidence:
         """What all records say about the dialect; reads the whole file the first time."""
+        if self._evidence is None and not self.neutral.mmdf and not self._holds((b"Content-Length:", b"X-Mailstore:")):
+            self._evidence = self._quoting()
         if self._evidence is None:
             self._evidence = weigh(
                 Weighed(raw, extent.counted > 0, extent.quoted and raw[extent.line_stop :][:7] not in OURS)
@@ -124,6 +150,18 @@ class Reading:
                 for raw in (extent.raw if extent.raw is not None else self._head(extent),)
             )
         return self._evidence
+
+    def _quoting(self) -> Evidence:
+        """Return what quoted lines say, without regard to records: for files where nothing else says anything."""
+        deeper = same = at = 0
+        while window := self.source.read(max(at - _AROUND, 0), WINDOW + 2 * _AROUND):
+            start = min(at, _AROUND)
+            found = depths(window, start, start + WINDOW)
+            deeper, same = deeper + found[0], same + found[1]
+            at += WINDOW
+            if at >= self.size:
+                break
+        return Evidence(one=same, all=deeper)
 
     def _head(self, extent: Extent) -> bytes:
         return self.source.read(extent.start, LIMIT)
@@ -189,26 +227,39 @@ class Reading:
         return Parsed(extent, content, date, sender, body, hidden, notes)
 
     def plain_row(self, extent: Extent, *, body: bool) -> Row | None:
-        """Return the row of the most frequent kind of record, small and free of anything of a mailbox program's.
+        """Return the row of the most frequent kinds of record: small, with nothing of a mailbox program's but flags.
 
         None for all others: they are parsed. The row is without UID, as ``read_shard`` gives it.
         """
-        start, _, raw, line, line_stop, _, quoted, plain, counted = extent
-        if not plain or quoted or counted or raw is None or len(raw) > CHUNK:
+        start, _, raw, line, line_stop, head_stop, quoted, plain, counted = extent
+        if counted or raw is None or len(raw) > CHUNK or self.neutral.mmdf:
             return None
         line = line or self.zone.parse(raw[:line_stop].rstrip(b"\r\n"))
         if line[0] != Kind.DATED:
             return None
         stop = content_stop(raw, line_stop, self.neutral)
+        flags, given = RECENT, None
+        if not plain:
+            if not head_stop or head_stop > stop or raw[line_stop : line_stop + 7] in OURS:
+                return None
+            status = metadata.status_lines(raw, line_stop, head_stop, self.neutral.newline)
+            if status is None:
+                return None
+            given = raw[line_stop : status[0]] + raw[status[1] : stop]
+            flags = status[2]
+        elif body or quoted:
+            given = raw[line_stop:stop]
+        if quoted and given is not None:
+            given = quoting.unquote(given, self._foreign_style(extent), self.neutral.newline)
+        size = stop - line_stop if given is None else len(given)
         date = line[2]
-        given = raw[line_stop:stop] if body else None
-        size = stop - line_stop
+        given = given if body else None
         fields = (
             0,
             str(start),
             False,
             0,
-            RECENT,
+            flags,
             NO_KEYWORDS,
             date,
             None,
@@ -230,6 +281,12 @@ class Reading:
         """Return how the record's From lines are quoted."""
         if content.own:
             return style_of(content, NONE)
+        return self._foreign_style(extent)
+
+    def _foreign_style(self, extent: Extent) -> str:
+        """The same for a record of another program's."""
+        if self._dialect is None and self._quoted_once:
+            return ALL
         dialect = self.dialect
         if extent.counted or not dialect.counted or self.options.dialect is not None:
             return dialect.quoting
@@ -349,6 +406,8 @@ class LargeBody:
     def _stop(self, dialect: Dialect) -> int:
         """Return the file offset where the message ends."""
         extent = self._extent
+        if dialect.mmdf:
+            return extent.stop
         tail = self._source.read(extent.stop - 3, 3)
         line_end = self._source.read(extent.start + extent.line_stop - 2, 2) if extent.line_stop > 1 else b""
         raw = b"." * 5 + tail
@@ -360,8 +419,8 @@ class LargeBody:
         content = self._content
         known = [(base + field.start, base + field.stop) for field in content.fields]
         if content.sentinel.kept:
-            head = self._source.read(base + content.start, 3 * HEAD + 64 * content.sentinel.kept)
             offset = base + content.start
+            head = self._source.read(offset, min(3 * HEAD + 64 * content.sentinel.kept, stop - offset))
             known += [
                 (offset + at, offset + at + len(metadata.KEPT))
                 for at in metadata.kept_lines(head, content.sentinel.kept, dialect.newline)

@@ -127,30 +127,30 @@ def weigh(records: Iterable[Weighed]) -> Evidence:
             nested += raw.find(b"\nFrom ", 5) >= 0
             solaris += b"\nLines: " in raw
         if quoted:
-            deeper, same = _depths(raw)
+            deeper, same = depths(raw, 0, len(raw))
             every += deeper
             one += same
     return Evidence(total, counted, nested, solaris, one, every)
 
 
-def _quoted_lines(raw: bytes) -> Iterator[tuple[int, int]]:
-    """Yield (offset, depth) of every line that is a quoted From line."""
-    at = raw.find(b">From ")
+def _quoted_lines(raw: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Yield (offset, depth) of every line that is a quoted From line and has its last ``>`` in ``[start, stop)``."""
+    at = raw.find(b">From ", start, stop + 5)
     while at >= 0:
-        start = at
-        while start and raw[start - 1] == _GREATER:
-            start -= 1
-        if start == 0 or raw[start - 1] in b"\r\n":
-            yield start, at + 1 - start
-        at = raw.find(b">From ", at + 6)
+        first = at
+        while first and raw[first - 1] == _GREATER:
+            first -= 1
+        if first == 0 or raw[first - 1] in b"\r\n":
+            yield first, at + 1 - first
+        at = raw.find(b">From ", at + 6, stop + 5)
 
 
-def _depths(raw: bytes) -> tuple[int, int]:
-    """Count quoted From lines that are deeper than the lines around them, and those as deep."""
+def depths(raw: bytes, start: int, stop: int) -> tuple[int, int]:
+    """Count quoted From lines in ``[start, stop)`` that are deeper than the lines around them, and those as deep."""
     deeper = same = 0
-    for start, depth in _quoted_lines(raw):
-        before = raw.rfind(b"\n", 0, max(start - 1, 0)) + 1
-        after = raw.find(b"\n", start + depth) + 1 or len(raw)
+    for first, depth in _quoted_lines(raw, start, stop):
+        before = raw.rfind(b"\n", 0, max(first - 1, 0)) + 1
+        after = raw.find(b"\n", first + depth) + 1 or len(raw)
         around = 0
         for at in (before, after):
             if _QUOTED_LINE.match(raw, at) is None:  # a From line itself says nothing of another
