@@ -14,6 +14,7 @@ import calendar
 import re
 import time
 from enum import IntEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -82,6 +83,7 @@ _TAKEOUT = re.compile(rb"\d{10,}@xxx\Z")
 _UNKNOWN = frozenset((b"", b"-", b"???@???"))
 _NULL = frozenset((b"MAILER-DAEMON", b"MAILER_DAEMON", b"<>"))
 
+_UNSAFE_BYTE = re.compile(rb"[\x00-\x20\x7f]")
 _SAFE_SENDER = re.compile(r"[^\x00-\x20\x7f-\xa0\ud800-\udfff<>]+")
 
 
@@ -185,6 +187,7 @@ def read_sender(raw: bytes) -> str | None:
     return raw.decode("utf-8", "surrogateescape")
 
 
+@lru_cache(4096)
 def is_plain_sender(sender: str | None) -> bool:
     """Tell whether ``write`` can say ``sender`` so that it is read back the same."""
     if not sender:
@@ -227,7 +230,7 @@ def write(sender: str | None, date: int) -> bytes:
     elif not sender:
         name = b"MAILER-DAEMON"
     else:
-        name = re.sub(rb"[\x00-\x20\x7f]", b"-", sender.encode("utf-8", "surrogateescape")[:1000])
+        name = _UNSAFE_BYTE.sub(b"-", sender.encode("utf-8", "surrogateescape")[:1000])
     return b"From %s %s%02d:%02d:%02d%s" % (name, found[0], second // 3600, second // 60 % 60, second % 60, found[1])
 
 

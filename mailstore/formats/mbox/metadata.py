@@ -374,7 +374,7 @@ def _unescape(value: bytes) -> str:
 
 def write_sentinel(sentinel: Sentinel, eol: bytes) -> bytes:
     """Return the ``X-Mailstore`` line, or nothing where it would say nothing."""
-    if sentinel == NO_SENTINEL:
+    if sentinel is NO_SENTINEL or sentinel == NO_SENTINEL:
         return b""
     words = [b"X-Mailstore:"]
     if sentinel.size >= 0:

@@ -38,6 +38,10 @@ _SENDERS_HINT = re.compile(
 )
 
 
+_SENDERS_WORDS = (b"status", b"x-keywords", b"x-uid", b"x-imap", b"x-mailstore", b"x-mozilla-", b"content-length")
+"""One of these is in every header block that ``_SENDERS_HINT`` finds something in."""
+_NOTHING_MORE = (None, None, None, None, None)
+
 NO_FIELDS: list[Field] = []
 NO_MARKS = Marks()
 
@@ -202,21 +206,18 @@ def facts(body: bytes, dialect: Dialect) -> tuple[Sentinel, int]:
     end = head_stop(body, 0, len(body), newline)
     head = body[: min(end, HEAD)].lower()
     kept = 0
-    if _SENDERS_HINT.search(head) or _SENDERS_HINT.match(b"\n" + head[:32]):
+    if any(word in head for word in _SENDERS_WORDS) and (
+        _SENDERS_HINT.search(head) or _SENDERS_HINT.match(b"\n" + head[:32])
+    ):
         kept = metadata.keep_senders(body[: min(end, HEAD)], newline)[1]
     lacks = bool(body) and body[-1:] != newline
     countable = end < len(body) or body[-2:] == newline * 2
     rd = needs_override(body, dialect, countable=countable) or head_needs_override(body[:end], dialect)
-    return (
-        Sentinel(
-            size=len(body) if lacks else -1,
-            rd=rd,
-            asis=not rd and dialect.quoting == NONE and not dialect.mmdf and quoting.has_quoted(body, newline),
-            kept=kept,
-            guard=body[:1] in (b" ", b"\t"),
-        ),
-        end,
-    )
+    asis = not rd and dialect.quoting == NONE and not dialect.mmdf and quoting.has_quoted(body, newline)
+    guard = body[:1] in (b" ", b"\t")
+    if not (lacks or rd or asis or kept or guard):
+        return NO_SENTINEL, end
+    return Sentinel(size=len(body) if lacks else -1, rd=rd, asis=asis, kept=kept, guard=guard), end
 
 
 def needs_override(body: bytes, dialect: Dialect, *, countable: bool) -> bool:
@@ -263,13 +264,11 @@ def write_record(body: bytes, message: Message, dialect: Dialect) -> bytes:
 def write_head(message: Message, sentinel: Sentinel, dialect: Dialect, length: int = -1) -> bytes:
     """Return the From_ line and the metadata block; ``length`` is the Content-Length, -1 for none."""
     eol = dialect.eol
-    sentinel = sentinel._replace(
-        saved=message.saved,
-        uidl=message.uidl,
-        key=message.key,
-        date=None if is_plain_date(message.date) else message.date,
-        sender=None if message.sender is None or is_plain_sender(message.sender) else message.sender,
-    )
+    date = None if is_plain_date(message.date) else message.date
+    sender = None if message.sender is None or is_plain_sender(message.sender) else message.sender
+    more = (message.saved, message.uidl, message.key, date, sender)
+    if more != _NOTHING_MORE:
+        sentinel = sentinel._replace(saved=more[0], uidl=more[1], key=more[2], date=date, sender=sender)
     return b"".join(
         (
             write(message.sender, message.date),
