@@ -95,3 +95,12 @@ def test_whatever_a_file_holds(
         if large:
             patch.setattr(reading, "CHUNK", 100)
         assert every_way(path) == before
+
+
+def test_a_date_is_looked_for_in_the_header_alone(tmp_path: Path) -> None:
+    path = tmp_path / "box"
+    forwarded = b"Date: Thu, 9 Nov 2023 22:33:52 +0000\n\nReceived: from a by b; Fri, 10 Nov 2023 22:33:52 +0000\n"
+    path.write_bytes(b"From -\n" + forwarded + b"\n" + b"From -\nSubject: b\n\nDate: Fri, 10 Nov 2023 22:33:52 +0000\n")
+    assert every_way(path) == [forwarded, b"Subject: b\n\nDate: Fri, 10 Nov 2023 22:33:52 +0000\n"]
+    with open_store(f"mbox:{path}", readonly=True) as store:
+        assert [row.internal_date for row in store.inbox.rows(META)] == [1_699_569_232, int(path.stat().st_mtime)]

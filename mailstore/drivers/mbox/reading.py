@@ -25,6 +25,7 @@ from mailstore.formats.mbox.record import (
     Content,
     content_stop,
     empty_line,
+    head_stop,
     message_of,
     read_body,
     read_head,
@@ -217,7 +218,9 @@ class Reading:
             body = LargeBody(self, extent, content)
         notes: tuple[str, ...] = ()
         if date is None:
-            date, notes = self._other_date(raw[content.start : extent.head_stop or HEAD], line)
+            date, notes = self._other_date(
+                raw[content.start : head_stop(raw, content.start, min(len(raw), HEAD), newline)], line
+            )
         hidden = ""
         base = content.marks.base
         if base is not None and base.pseudo and (extent.start == self._first or PSEUDO in raw[:4096]):

@@ -30,7 +30,7 @@ from mailstore.drivers.mbox.sync import Folder, place
 from mailstore.drivers.sidecar import Entry
 from mailstore.errors import CorruptStore
 from mailstore.formats.mbox import metadata
-from mailstore.formats.mbox.dialect import DEFAULT, Dialect
+from mailstore.formats.mbox.dialect import DEFAULT, MARK, Dialect
 from mailstore.formats.mbox.from_line import write
 from mailstore.formats.mbox.metadata import Base
 from mailstore.formats.mbox.record import HEAD, Message, read_head
@@ -130,7 +130,7 @@ class Locked:
         reading = self.folder.reading
         assert reading is not None
         size = reading.source.size
-        guard = self._missing_end(dialect) if size and not dialect.mmdf else b""
+        guard = self._missing_end(dialect) if size else b""
         gathered, pending, at = [guard], len(guard), size
         under_way: journal.Append | None = None
         try:
@@ -163,8 +163,8 @@ class Locked:
         assert reading is not None
         newline, tail = dialect.newline, reading.source.read(max(reading.size - 3, 0), 3)
         if tail[-1:] != newline:
-            return dialect.eol * 2
-        return b"" if tail[-2:] == newline * 2 or tail == b"\n\r\n" else dialect.eol
+            return dialect.eol * (1 if dialect.mmdf else 2)
+        return b"" if dialect.mmdf or tail[-2:] == newline * 2 or tail == b"\n\r\n" else dialect.eol
 
     # --- the folder's counters
 
@@ -295,18 +295,27 @@ class Locked:
         records.sort(key=lambda record: record[:2])
         for uid, start, stop, entry in records:
             if entry is None or (base is None and entry.recorded and entry.key not in marks and folder.stamp.numbered):
-                at = start
-                while at < stop:
-                    piece = reading.source.read_exactly(at, min(CHUNK, stop - at))
-                    at += len(piece)
-                    yield piece
-                if stop == reading.size and not dialect.mmdf:
-                    yield self._missing_end(dialect)
+                yield from self._as_it_is(start, stop, dialect)
                 continue
             yield from self._again(entry, uid, marks.get(entry.key), base, dialect)
             base = None
         if base is not None:
             yield pseudo(base, dialect)
+
+    def _as_it_is(self, start: int, stop: int, dialect: Dialect) -> Iterator[bytes]:
+        """Yield a record's bytes, with what it lacks so that another one may follow; in MMDF with its marks."""
+        reading = self.folder.reading
+        assert reading is not None
+        mark = MARK + dialect.eol if dialect.mmdf else b""
+        yield mark
+        at = start
+        while at < stop:
+            piece = reading.source.read_exactly(at, min(CHUNK, stop - at))
+            at += len(piece)
+            yield piece
+        if stop == reading.size:
+            yield self._missing_end(dialect)
+        yield mark
 
     def _again(
         self, entry: Entry, uid: int, marked: Marked | None, base: Base | None, dialect: Dialect

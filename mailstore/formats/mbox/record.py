@@ -98,7 +98,7 @@ def read_head(raw: bytes, start: int, newline: bytes, *, plain: bool = False) ->
     limit = min(stop, start + HEAD)
     end = head_stop(raw, start, limit, newline)
     fields = NO_FIELDS
-    if metadata.RESERVED[newline].search(raw, max(start - 1, 0), end):
+    if not start or metadata.RESERVED[newline].search(raw, start - 1, end):  # no line end stands before the first byte
         fields = metadata.find_fields(raw, start, end, newline)
         found = metadata.read_fields(fields)
         marks = found if marks is None else _joined(marks, found, {field.name for field in fields})
