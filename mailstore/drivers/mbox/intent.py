@@ -3,7 +3,8 @@
 The problem. In an sbd tree a folder is a file and a directory; a crash between the two renames would part them.
 
 The solution. What is to be done is written into a hidden file of the root first, and synced. ``recover`` carries out
-what is left of it; each step may be done twice.
+what is left of it; each step may be done twice. Where a step fails and the process lives on, what was done is taken
+back at once: nobody is shown half a rename, and no later rename writes over this one's intent.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from mailstore.drivers.sidecar import Index
+from mailstore.errors import MailstoreError
 from mailstore.system import fs
 
 _NAME = ".mailstore-intent.lock"
@@ -52,6 +54,27 @@ class Intent:
             index.rename(old, new)
         fs.unlink(self._path, missing_ok=True)
         fs.sync_directory(os.path.dirname(self._path))
+
+    def run(self, index: Index) -> None:
+        """Say it and do it.
+
+        Raises:
+            OSError, MailstoreError: one step failed; those before it were taken back, or ``recover`` finishes them.
+        """
+        try:
+            self.write()
+            self.carry_out(index)
+        except (OSError, MailstoreError):
+            with suppress(OSError, MailstoreError):
+                self._back().carry_out(index)
+            raise
+
+    def _back(self) -> Intent:
+        """Return the way back, which stands on disk in the place of the way there."""
+        steps = [(target, source) for source, target in reversed(self._steps)]
+        back = Intent(os.path.dirname(self._path), steps, [(new, old) for old, new in self._names])
+        back.write()
+        return back
 
     @classmethod
     def recover(cls, root: str, index: Index) -> int:

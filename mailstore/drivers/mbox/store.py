@@ -188,9 +188,7 @@ class MboxDriver:
                 steps.append((source.children, target.children))
             steps = [step for step in steps if os.path.lexists(step[0])]
             names = [(self._name(folders[path].file), self._moved_name(path, old, new)) for path in moving]
-            intent = Intent(self._layout.root, steps, names)
-            intent.write()
-            intent.carry_out(self._index)
+            Intent(self._layout.root, steps, names).run(self._index)
 
     def _moved_name(self, path: FolderPath, old: FolderPath, new: FolderPath) -> str:
         place, source, target = self._layout.place(path), self._layout.place(old), self._layout.place(new)

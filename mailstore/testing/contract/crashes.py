@@ -370,7 +370,7 @@ class CrashContract(Contract):
         """At every point a call fails: once with an I/O error, or from there on for want of space."""
         clean = Trial(scratch, operation, "clean").run(Plan())
         assert clean is not None
-        for place, at in enumerate(chosen(clean.seen, 3)):
+        for place, at in enumerate(chosen(clean.seen, 2)):
             point = clean.seen[at - 1]
             ways: tuple[How, ...] = ("fail", "full") if THOROUGH else (("fail", "full")[place % 2],)
             for how in ways:
