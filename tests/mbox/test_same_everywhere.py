@@ -1,5 +1,6 @@
 """A record reads the same by every way: listed, fetched, opened, in parts; in memory or too large for it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,17 @@ def test_a_date_is_looked_for_in_the_header_alone(tmp_path: Path) -> None:
     assert every_way(path) == [forwarded, b"Subject: b\n\nDate: Fri, 10 Nov 2023 22:33:52 +0000\n"]
     with open_store(f"mbox:{path}", readonly=True) as store:
         assert [row.internal_date for row in store.inbox.rows(META)] == [1_699_569_232, int(path.stat().st_mtime)]
+
+
+def test_an_append_leaves_messages_without_a_date_readable(tmp_path: Path) -> None:
+    path, bodies = tmp_path / "box", [b"Subject: a\n\nbody\n", b"Subject: b\n\nbody\n"]
+    path.write_bytes(b"From -\n" + bodies[0] + b"\n")
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    with open_store(f"mbox:{path}") as store:
+        dates = [row.internal_date for row in store.inbox.rows(META)]
+        store.inbox.append(bodies[1])
+        found = list(store.inbox.rows(BODY | META))
+        assert [row.body for row in found] == bodies
+        assert [row.internal_date for row in found][:1] == dates == [1_000_000_000]
+    with open_store(f"mbox:{path}") as store:
+        assert [row.body for row in store.inbox.rows(BODY)] == bodies

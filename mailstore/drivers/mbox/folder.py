@@ -173,7 +173,9 @@ class MboxFolder:
                 parsed = reading.parse(reading.known(data[at : at + size], begin, how))
             else:
                 parsed = reading.parse(reading.reread(begin, size))
-            if parsed.date != entry.internal_date or parsed.body is None or body_size(parsed.body) != entry.size:
+            # A date that is the file's mtime moves with every append; the index keeps the one that was shown.
+            moved = parsed.date != entry.internal_date and not parsed.notes
+            if moved or parsed.body is None or body_size(parsed.body) != entry.size:
                 error = MessageChanged(f"folder {self._path}: the file changed while it was read; list it again")
                 return _failed(entry, error)
         except MailstoreError as error:
