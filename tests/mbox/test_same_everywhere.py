@@ -117,5 +117,7 @@ def test_an_append_leaves_messages_without_a_date_readable(tmp_path: Path) -> No
         found = list(store.inbox.rows(BODY | META))
         assert [row.body for row in found] == bodies
         assert [row.internal_date for row in found][:1] == dates == [1_000_000_000]
+        store.inbox.add_flags([1], ["\\Seen"])
+        assert [row.internal_date for row in store.inbox.rows(META)][:1] == dates
     with open_store(f"mbox:{path}") as store:
         assert [row.body for row in store.inbox.rows(BODY)] == bodies

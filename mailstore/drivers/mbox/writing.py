@@ -325,8 +325,9 @@ class Locked:
         parsed = reading.parse(reading.reread(*place(entry)))
         body, content = parsed.body, parsed.content
         assert body is not None
+        shown = entry.internal_date if parsed.notes else None  # the file's mtime is another by now
         message = Message(
-            parsed.date,
+            parsed.date if shown is None else shown,
             parsed.sender,
             content.marks.flags if marked is None else marked.flags,
             content.marks.keywords if marked is None else marked.keywords,
