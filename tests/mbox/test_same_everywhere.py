@@ -121,3 +121,14 @@ def test_an_append_leaves_messages_without_a_date_readable(tmp_path: Path) -> No
         assert [row.internal_date for row in store.inbox.rows(META)][:1] == dates
     with open_store(f"mbox:{path}") as store:
         assert [row.body for row in store.inbox.rows(BODY)] == bodies
+
+
+def test_hidden_mail_stays_apart_where_no_from_line_has_a_date(tmp_path: Path) -> None:
+    path, bodies = tmp_path / "box", [b"Subject: a\n\nbody\n", b"Subject: b\n\nbody\n"]
+    hidden = b"X-Mozilla-Status: 0009\nSubject: hidden\n\nbody\n"
+    path.write_bytes(b"".join(b"From joe\n" + body + b"\n" for body in (bodies[0], hidden, bodies[1], hidden)))
+    with open_store(f"mbox:{path}") as store:
+        store.inbox.add_flags([1], ["\\Seen"])
+        assert [row.body for row in store.inbox.rows(BODY)] == bodies
+    with open_store(f"mbox:{path}?expunged=include", readonly=True) as store:
+        assert len(store.inbox) == 4

@@ -25,13 +25,14 @@ from contextlib import contextmanager, suppress
 from typing import Literal, NamedTuple
 
 from mailstore.drivers.mbox import journal, render
+from mailstore.drivers.mbox.scan import LINE
 from mailstore.drivers.mbox.staging import StagedMessage
 from mailstore.drivers.mbox.sync import Folder, place
 from mailstore.drivers.sidecar import Entry
 from mailstore.errors import CorruptStore
 from mailstore.formats.mbox import metadata
 from mailstore.formats.mbox.dialect import DEFAULT, MARK, Dialect
-from mailstore.formats.mbox.from_line import write
+from mailstore.formats.mbox.from_line import Kind, write
 from mailstore.formats.mbox.metadata import Base
 from mailstore.formats.mbox.record import HEAD, Message, read_head
 from mailstore.model.info import CHUNK, Meta
@@ -295,20 +296,28 @@ class Locked:
         records.sort(key=lambda record: record[:2])
         for uid, start, stop, entry in records:
             if entry is None or (base is None and entry.recorded and entry.key not in marks and folder.stamp.numbered):
-                yield from self._as_it_is(start, stop, dialect)
+                yield from self._as_it_is(start, stop, entry, dialect)
                 continue
             yield from self._again(entry, uid, marks.get(entry.key), base, dialect)
             base = None
         if base is not None:
             yield pseudo(base, dialect)
 
-    def _as_it_is(self, start: int, stop: int, dialect: Dialect) -> Iterator[bytes]:
-        """Yield a record's bytes, with what it lacks so that another one may follow; in MMDF with its marks."""
+    def _as_it_is(self, start: int, stop: int, entry: Entry | None, dialect: Dialect) -> Iterator[bytes]:
+        """Yield a record's bytes, with what it lacks so that another one may follow; in MMDF with its marks.
+
+        A From_ line without a date would separate no longer, now that the file's first one has a date.
+        """
         reading = self.folder.reading
         assert reading is not None
         mark = MARK + dialect.eol if dialect.mmdf else b""
         yield mark
         at = start
+        line = reading.source.read(start, min(LINE, stop - start)).partition(dialect.newline)[0]
+        if not dialect.mmdf and reading.zone.parse(line.rstrip(b"\r")).kind != Kind.DATED:
+            date = entry.internal_date if entry is not None else None
+            yield write(None, reading.mtime if date is None else date) + dialect.eol
+            at = min(start + len(line) + 1, stop)
         while at < stop:
             piece = reading.source.read_exactly(at, min(CHUNK, stop - at))
             at += len(piece)
