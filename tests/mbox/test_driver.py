@@ -493,3 +493,14 @@ def test_large_messages(tmp_path: Path, dialect: str, body: bytes) -> None:
         assert texts(store) == [body, TWO]
     with opened(path, readonly=True) as store:
         assert texts(store) == [body, TWO]
+
+
+@pytest.mark.parametrize("length", [40, 64])
+def test_a_sender_like_a_commit_makes_no_line_of_gits(tmp_path: Path, length: int) -> None:
+    path = tmp_path / "new.mbox"
+    senders = ["f" * length, "joe@example.org", "f" * length]
+    with opened(path, create=True) as store:
+        for sender in senders:
+            store.inbox.append(ONE, sender=sender, internal_date=1_000_684_800)
+    with opened(path, readonly=True) as store:
+        assert [(message.bytes(), message.sender) for message in store.inbox] == [(ONE, sender) for sender in senders]

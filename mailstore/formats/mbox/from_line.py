@@ -83,6 +83,8 @@ _TAKEOUT = re.compile(rb"\d{10,}@xxx\Z")
 _UNKNOWN = frozenset((b"", b"-", b"???@???"))
 _NULL = frozenset((b"MAILER-DAEMON", b"MAILER_DAEMON", b"<>"))
 
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+"""In the place of the sender it would make the line that git begins a patch with, which separates nothing."""
 _UNSAFE_BYTE = re.compile(rb"[\x00-\x20\x7f]")
 _SAFE_SENDER = re.compile(r"[^\x00-\x20\x7f-\xa0\ud800-\udfff<>]+")
 
@@ -193,7 +195,8 @@ def is_plain_sender(sender: str | None) -> bool:
     if not sender:
         return True
     raw = sender.encode("utf-8", "surrogateescape")
-    return _SAFE_SENDER.fullmatch(sender) is not None and len(raw) <= 1000 and read_sender(raw) == sender
+    safe = _SAFE_SENDER.fullmatch(sender) is not None and _COMMIT.fullmatch(sender) is None
+    return safe and len(raw) <= 1000 and read_sender(raw) == sender
 
 
 GREATEST = calendar.timegm((9999, 12, 31, 23, 59, 59))
@@ -211,7 +214,8 @@ _days: dict[int, tuple[bytes, bytes]] = {}
 def write(sender: str | None, date: int) -> bytes:
     """Return a From_ line by RFC 4155, in UTC, without a line end.
 
-    The null sender is MAILER-DAEMON, an unknown one ``-``. Spaces and controls in a sender become ``-`` (qmail), a
+    The null sender is MAILER-DAEMON, an unknown one ``-``; so is one that looks like a
+    commit of git's. Spaces and controls in a sender become ``-`` (qmail), a
     date that cannot be said the nearest that can; ``is_plain_sender`` and ``is_plain_date`` tell beforehand.
     """
     date = min(max(date, 0), GREATEST)
@@ -225,7 +229,7 @@ def write(sender: str | None, date: int) -> bytes:
             b"%s %s %2d " % (_WEEKDAYS[t[6]].encode(), _MONTH_NAMES[t[1]].encode(), t[2]),
             b" %04d" % t[0],
         )
-    if sender is None:
+    if sender is None or _COMMIT.fullmatch(sender):
         name = b"-"
     elif not sender:
         name = b"MAILER-DAEMON"
