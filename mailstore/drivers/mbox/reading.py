@@ -120,10 +120,11 @@ class Reading:
         Found without looking at records, many times faster than ``evidence``.
         """
         if self._alike is None:
-            self._alike = not self.neutral.mmdf and not self._holds((b"Content-Length:", b">>From "))
+            self._alike = not self.neutral.mmdf and not self.holds((b"Content-Length:", b">>From "))
         return self._alike
 
-    def _holds(self, words: Sequence[bytes]) -> bool:
+    def holds(self, words: Sequence[bytes]) -> bool:
+        """Tell whether one of ``words`` stands anywhere in the file."""
         overlap = max(map(len, words)) - 1
         at = 0
         while window := self.source.read(at, WINDOW):
@@ -142,7 +143,7 @@ class Reading:
     @property
     def evidence(self) -> Evidence:
         """What all records say about the dialect; reads the whole file the first time."""
-        if self._evidence is None and not self.neutral.mmdf and not self._holds((b"Content-Length:", b"X-Mailstore:")):
+        if self._evidence is None and not self.neutral.mmdf and not self.holds((b"Content-Length:", b"X-Mailstore:")):
             self._evidence = self._quoting()
         if self._evidence is None:
             self._evidence = weigh(

@@ -23,18 +23,8 @@ def split(reading: Reading, count: int) -> list[int]:
     wanted = [start + (size - start) * part // count for part in range(1, count)]
     if not wanted or reading.opening.mmdf or size - start < 2 * WINDOW:
         return [start, size]
-    cuts = _walked(reading, wanted) if _is_counted(reading) else [_near(reading, offset) for offset in wanted]
+    cuts = _walked(reading, wanted) if reading.holds((_LENGTH,)) else [_near(reading, offset) for offset in wanted]
     return [start, *sorted({cut for cut in cuts if start < cut < size}), size]
-
-
-def _is_counted(reading: Reading) -> bool:
-    at, overlap = 0, b""
-    while window := reading.source.read(at, WINDOW):
-        if _LENGTH in overlap + window[: len(_LENGTH)] or _LENGTH in window:
-            return True
-        overlap = window[-len(_LENGTH) :]
-        at += len(window)
-    return False
 
 
 def _walked(reading: Reading, wanted: list[int]) -> list[int]:
