@@ -67,19 +67,7 @@ class BlobReader(io.RawIOBase):
 
 
 def header_block(blob: Blob) -> bytes:
-    """Return the header block with the empty line that ends it, reading no more than it must.
+    """Return the header block with the empty line that ends it, reading no more than it must."""
+    from mailstore.formats.headers import header_of  # late: few users of a listing need it
 
-    A message without an empty line is all header. LF, CRLF and CR-only line ends are understood, as in the store.
-    """
-    from mailstore.formats.headers import header_end
-
-    have = b""
-    step = 16 << 10
-    while len(have) < blob.size:
-        have += blob.read_at(len(have), step)
-        end = header_end(have)
-        # an end at the very edge of what was read may only look like one (a CR whose LF comes next)
-        if end < len(have) - 4 or len(have) >= blob.size:
-            return have[:end]
-        step = len(have)
-    return have
+    return header_of(blob)

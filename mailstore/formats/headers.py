@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mailstore.model.info import Body
+
 
 def header_end(data: bytes) -> int:
     """Return the offset just past the empty line that ends the header block, or ``len(data)`` where there is none.
@@ -24,6 +26,24 @@ def header_end(data: bytes) -> int:
     if mac >= 0 and data[mac + 2 : mac + 3] != b"\n":
         return mac + 2
     return end
+
+
+def header_of(body: Body) -> bytes:
+    """Return a body's header block with the empty line that ends it, reading no more of a Blob than it must.
+
+    A message without an empty line is all header.
+    """
+    if isinstance(body, bytes):
+        return body[: header_end(body)]
+    have, step = b"", 16 << 10
+    while len(have) < body.size:
+        have += body.read_at(len(have), step)
+        end = header_end(have)
+        # an end at the very edge of what was read may only look like one (a CR whose LF comes next)
+        if end < len(have) - 4 or len(have) >= body.size:
+            return have[:end]
+        step = len(have)
+    return have
 
 
 def fields(block: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -13,19 +13,17 @@ from mailstore.drivers.mbox.source import Source
 from mailstore.drivers.mbox.sync import Folder, place
 from mailstore.drivers.sidecar import Entry
 from mailstore.errors import MailstoreError, MessageChanged, NoSuchFolder, NoSuchMessage
-from mailstore.formats.headers import header_end
+from mailstore.formats.headers import header_of
 from mailstore.model.changes import Delta, FolderState, Token
 from mailstore.model.flags import NO_KEYWORDS, RECENT, SEEN
 from mailstore.model.info import (
     BODY,
-    CHUNK,
     CRLF_SIZE,
     DIGEST,
     HEADER,
     SENDER,
     UIDL,
     Blob,
-    Body,
     Row,
     body_size,
 )
@@ -252,7 +250,7 @@ def _row(entry: Entry, want: int, parsed: Parsed | None, notes: tuple[str, ...])
         entry.size,
         crlf_size_of(body) if want & CRLF_SIZE and body is not None else None,
         (entry.digest or (digest_of(body) if body is not None else None)) if want & DIGEST else None,
-        _header(body) if want & HEADER and body is not None else None,
+        header_of(body) if want & HEADER and body is not None else None,
         body if want & BODY else None,
         None,
         notes,
@@ -278,16 +276,11 @@ def fresh_row(parsed: Parsed, want: int, uidvalidity: int) -> Row:
         body_size(body) if want & ~BODY else None,
         crlf_size_of(body) if want & CRLF_SIZE else None,
         digest_of(body) if want & DIGEST else None,
-        _header(body) if want & HEADER else None,
+        header_of(body) if want & HEADER else None,
         body if want & BODY else None,
         None,
         parsed.notes,
     )
-
-
-def _header(body: Body) -> bytes:
-    start = body if isinstance(body, bytes) else body.read_at(0, CHUNK)
-    return start[: header_end(start)]
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from mailstore.drivers.memory.account import Account, StoredFolder, StoredMessage
 from mailstore.errors import NoSuchFolder, NoSuchMessage
-from mailstore.formats.headers import header_end
+from mailstore.formats.headers import header_of
 from mailstore.model.changes import Delta, FolderState, Token
 from mailstore.model.flags import RECENT, SEEN
-from mailstore.model.info import BODY, CHUNK, CRLF_SIZE, DIGEST, HEADER, Blob, Body, Row, body_size
+from mailstore.model.info import BODY, CHUNK, CRLF_SIZE, DIGEST, HEADER, Blob, Row, body_size
 from mailstore.model.measure import crlf_size_of, digest_of
 from mailstore.model.names import FolderPath
 from mailstore.system.spool import Spool
@@ -120,11 +120,6 @@ def _row(message: StoredMessage, want: int) -> Row:
         body_size(body),
         crlf_size_of(body) if want & CRLF_SIZE else None,
         digest_of(body) if want & DIGEST else None,
-        _header(body) if want & HEADER else None,
+        header_of(body) if want & HEADER else None,
         (body if isinstance(body, bytes) and len(body) <= CHUNK else _View(body)) if want & BODY else None,
     )
-
-
-def _header(body: Body) -> bytes:
-    start = body if isinstance(body, bytes) else body.read_at(0, CHUNK)
-    return start[: header_end(start)]
