@@ -20,6 +20,7 @@ import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 from mailstore.errors import StorageFailure, StoreBusy
 from mailstore.system import clock, fs
@@ -31,6 +32,18 @@ _OFD_SETLK: int | None = getattr(fcntl, "F_OFD_SETLK", None) if sys.platform == 
 _FLOCK = struct.Struct("hhqqi4x")
 _BUSY = frozenset({errno.EAGAIN, errno.EACCES})
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
+
+
+class LockRules(NamedTuple):
+    """How an mbox is locked.
+
+    Attributes:
+        methods: ``fcntl`` and ``dotlock``, in the order they are taken.
+        timeout: seconds to wait for all of them before StoreBusy.
+    """
+
+    methods: tuple[str, ...] = ("fcntl", "dotlock")
+    timeout: float = 300.0
 
 
 class MailboxReplaced(Exception):

@@ -14,6 +14,7 @@ from mailstore.formats.mbox.dialect import DIALECTS
 from mailstore.formats.mbox.opening import PROBE, read_opening
 from mailstore.spi import Location, Settings
 from mailstore.system import fs
+from mailstore.system.locks import LockRules
 
 _CHOICES = {
     "dialect": tuple(DIALECTS),
@@ -84,7 +85,9 @@ class _MboxFormat:
         index = open_index(settings, None if packed else beside, path)
         if made:  # what an index remembers is of a store that somebody removed
             index.remove_all()
-        driver = MboxDriver(layout, options, settings, index, packed=packed, dotlock=given.get("locks") != "fcntl")
+        methods = ("fcntl",) if given.get("locks") == "fcntl" else ("fcntl", "dotlock")
+        rules = LockRules(methods, settings.lock_timeout)
+        driver = MboxDriver(layout, options, settings, index, packed=packed, rules=rules)
         driver.recover()
         return driver
 

@@ -13,8 +13,9 @@ from contextlib import suppress
 from typing import NamedTuple, cast
 
 from mailstore.drivers.mbox import render
+from mailstore.drivers.mbox.locking import locked
 from mailstore.drivers.mbox.sync import Folder
-from mailstore.drivers.mbox.writing import GATHER, locked, pseudo
+from mailstore.drivers.mbox.writing import GATHER, pseudo
 from mailstore.errors import FolderExists
 from mailstore.formats.mbox.dialect import DEFAULT, MARK, Dialect
 from mailstore.formats.mbox.metadata import Base, write_base
@@ -52,12 +53,7 @@ class MboxFresh:
         dialect: Dialect | None,
         folder: Callable[[], Folder],
         path: FolderPath,
-        *,
-        timeout: float,
-        dotlock: bool,
     ) -> None:
-        self._timeout = timeout
-        self._dotlock = dotlock
         self._file = file
         self._dialect = dialect or DEFAULT
         self._folder = folder
@@ -194,7 +190,7 @@ class MboxFresh:
     def _show(self, path: str) -> None:
         """Give the finished file the folder's name, durable on return."""
         if os.path.lexists(self._file):
-            with locked(self._folder(), self._timeout, dotlock=self._dotlock) as held:
+            with locked(self._folder()) as held:
                 if os.fstat(held.fd).st_size:
                     raise FolderExists(f"folder {self._path} got messages meanwhile", folder=str(self._path))
                 new = fs.open_update(path)

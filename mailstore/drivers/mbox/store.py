@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from itertools import groupby
 
 from mailstore.drivers.mbox import journal
@@ -13,10 +12,10 @@ from mailstore.drivers.mbox.folder import MboxFolder
 from mailstore.drivers.mbox.fresh import MboxFresh
 from mailstore.drivers.mbox.intent import Intent
 from mailstore.drivers.mbox.layout import SUBSCRIPTIONS, Layout, Tree
+from mailstore.drivers.mbox.locking import locked
 from mailstore.drivers.mbox.reading import Options
 from mailstore.drivers.mbox.staging import StagedMessage, stage
 from mailstore.drivers.mbox.sync import Folder
-from mailstore.drivers.mbox.writing import Locked, locked
 from mailstore.drivers.sidecar import Index
 from mailstore.errors import (
     FolderExists,
@@ -42,19 +41,20 @@ from mailstore.model.info import Arrival
 from mailstore.model.names import INBOX, FolderPath
 from mailstore.spi import Guard, Settings
 from mailstore.system import clock, fs
+from mailstore.system.locks import LockRules
 
 
 class MboxDriver:
     """See mailstore.spi.Driver."""
 
     def __init__(
-        self, layout: Layout, options: Options, settings: Settings, index: Index, *, packed: bool, dotlock: bool
+        self, layout: Layout, options: Options, settings: Settings, index: Index, *, packed: bool, rules: LockRules
     ) -> None:
         self._layout = layout
         self._options = options
         self._settings = settings
         self._index = index
-        self._dotlock = dotlock
+        self._rules = rules
         self._folders: dict[FolderPath, Folder] = {}
         self._writable = not settings.readonly and not packed
         self.parallel_fresh = True
@@ -202,7 +202,7 @@ class MboxDriver:
         if path.is_inbox:
             raise InvalidFolderName("INBOX cannot be deleted", folder="INBOX")
         folder = self._open(path)
-        with self._locked(folder):
+        with locked(folder):
             fs.unlink(folder.path)
             fs.sync_directory(os.path.dirname(folder.path))
         self._index.remove(folder.name)
@@ -297,7 +297,7 @@ class MboxDriver:
         for path, group in groupby(changes, key=lambda change: change.folder):
             run = list(group)
             try:
-                with self._locked(self._open(path)) as held:
+                with locked(self._open(path)) as held:
                     if pending is not None:
                         pending(changes)
                         pending = None
@@ -345,8 +345,6 @@ class MboxDriver:
             self._options.dialect,
             lambda: self._maybe(path),
             path,
-            timeout=self._settings.lock_timeout,
-            dotlock=self._dotlock,
         )
 
     def recover(self) -> Recovery:
@@ -358,7 +356,7 @@ class MboxDriver:
             finished += Intent.recover(self._layout.root, self._index)
         for path, place in self._scan().folders.items():
             if journal.is_pending(place.file) and os.path.exists(place.file):
-                with self._locked(self._maybe(path)) as held:
+                with locked(self._maybe(path)) as held:
                     finished += held.recovered[0]
                     undone += held.recovered[1]
         for directory in {os.path.dirname(place.file) for place in self._scan().folders.values()}:
@@ -417,11 +415,8 @@ class MboxDriver:
         file = self._layout.place(path).file
         folder = self._folders.get(path)
         if folder is None or folder.path != file:
-            self._folders[path] = folder = Folder(file, self._name(file), self._index, self._options)
+            self._folders[path] = folder = Folder(file, self._name(file), self._index, self._options, self._rules)
         return folder
-
-    def _locked(self, folder: Folder) -> AbstractContextManager[Locked]:
-        return locked(folder, self._settings.lock_timeout, dotlock=self._dotlock)
 
 
 KEPT_FILES = (".mailstore-name.", ".mailstore-intent", ".mailstore-index", *journal.NAMES)

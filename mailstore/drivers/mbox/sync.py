@@ -28,6 +28,7 @@ from mailstore.model.changes import FolderState
 from mailstore.model.flags import RECENT, SEEN
 from mailstore.model.info import body_size
 from mailstore.model.measure import digest_of
+from mailstore.system.locks import LockRules
 
 RESCAN = 64 << 20
 """Bytes: a smaller file is read anew when it grew, since other flags may have changed besides."""
@@ -78,14 +79,16 @@ class Folder:
     Attributes:
         name: the file's name in the index.
         path: where it is; it need not exist (then it is empty).
+        rules: how it is locked.
         reading: the file as of the last ``look``; None where it does not exist.
         index: as of the last ``look``.
     """
 
-    def __init__(self, path: str, name: str, index: Index, options: Options) -> None:
+    def __init__(self, path: str, name: str, index: Index, options: Options, rules: LockRules) -> None:
         self.path = path
         self.name = name
         self.options = options
+        self.rules = rules
         self.reading: Reading | None = None
         self.index: FolderIndex = FolderIndex()
         self.stamp = Stamp()

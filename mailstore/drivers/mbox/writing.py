@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Literal, NamedTuple
 
 from mailstore.drivers.mbox import journal, render
@@ -37,7 +37,7 @@ from mailstore.formats.mbox.metadata import Base
 from mailstore.formats.mbox.record import HEAD, Message, read_head
 from mailstore.model.info import CHUNK, Meta
 from mailstore.system import clock, fs
-from mailstore.system.locks import Dotlock, MailboxReplaced, mailbox_lock, replacing
+from mailstore.system.locks import Dotlock, replacing
 
 GATHER = 8 * CHUNK
 """Bytes of records that are written by one call."""
@@ -59,7 +59,7 @@ class Marked(NamedTuple):
 
 
 class Locked:
-    """A folder's file, locked and looked at. Made by ``locked``."""
+    """A folder's file, locked and looked at. Made by ``mailstore.drivers.mbox.locking.locked``."""
 
     def __init__(self, folder: Folder, fd: int, dotlock: Dotlock | None) -> None:
         self.folder = folder
@@ -436,40 +436,3 @@ def _message(new: New, uid: int, now: int) -> Message:
 def _words(have: Sequence[str], more: set[str]) -> tuple[str, ...]:
     known = {word.lower() for word in have}
     return (*have, *sorted(word for word in more if word.lower() not in known))
-
-
-@contextmanager
-def locked(folder: Folder, timeout: float, *, dotlock: bool) -> Iterator[Locked]:
-    """Hold the locks of a folder's file for the block; an absent file is made, empty.
-
-    Raises:
-        StoreBusy: another program held a lock for ``timeout`` seconds.
-        ReadOnlyStore: the file cannot be written.
-    """
-    path = folder.path
-    while True:
-        with fs.errors(path):
-            fd = _open(path)
-        try:
-            with mailbox_lock(path, fd, exclusive=True, timeout=timeout, dotlock=dotlock and _may_lock(path)) as held:
-                with fs.errors(path):
-                    yield Locked(folder, fd, held)
-                return
-        except MailboxReplaced:
-            continue
-        finally:
-            os.close(fd)
-
-
-def _open(path: str) -> int:
-    while True:
-        try:
-            return fs.open_update(path, nofollow=False)
-        except FileNotFoundError:
-            with suppress(FileExistsError):
-                os.close(fs.create(path))
-                fs.sync_directory(os.path.dirname(path))
-
-
-def _may_lock(path: str) -> bool:
-    return os.access(os.path.dirname(path), os.W_OK | os.X_OK)
