@@ -110,9 +110,17 @@ class StoreBusy(StoreError):
 
 
 class StorageFull(StoreError):
-    """ENOSPC or EDQUOT: no bytes, no inodes, or the system's quota. Nothing was half-stored."""
+    """ENOSPC or EDQUOT: no bytes, no inodes, or the system's quota. Nothing was half-stored.
+
+    Attributes:
+        quota: the disk has room, but not for this user (EDQUOT).
+    """
 
     temporary = True
+
+    def __init__(self, message: str, *, path: str = "", quota: bool = False) -> None:
+        super().__init__(message, path=path)
+        self.quota = quota
 
 
 class StorageFailure(StoreError):

@@ -213,7 +213,10 @@ def test_no_public_name_is_also_a_module() -> None:
     """Importing a module puts it in the place of a function of that name in its package."""
     tree = ast.parse((ROOT / "mailstore" / "__init__.py").read_text(encoding="utf-8"))
     names = {
-        alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
     }
     assert len(names) > 20
     assert [name for name in sorted(names) if is_module(f"mailstore.{name}")] == []

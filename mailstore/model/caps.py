@@ -34,6 +34,8 @@ class Capabilities:
         subscriptions: keeps them, also of folders that do not exist.
         special_use: keeps RFC 6154 attributes.
         exact: ``read(append(b)) == b`` for any bytes; else ``Driver.canonical`` says what comes back.
+        reserved_headers: lower-case names of the header fields in which programs of this format keep metadata inside
+            the message. A delivery drops a sender's own, which other programs would believe.
         idempotency: remembers idempotency keys for good.
         batch: a commit that fails leaves all or nothing of its changes, or a prefix of them.
         foreign_writers: other programs may change it while it is open.
@@ -58,6 +60,7 @@ class Capabilities:
     subscriptions: bool = True
     special_use: bool = True
     exact: bool = True
+    reserved_headers: frozenset[str] = frozenset()
     idempotency: bool = True
     batch: Literal["all", "prefix"] = "all"
     foreign_writers: bool = False

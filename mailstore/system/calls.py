@@ -1,20 +1,33 @@
-"""The system calls that change a file system, as a table; those that Python lacks are taken from the C library."""
+"""The system calls that change a file system, as a table; those that Python lacks are taken from the C library.
+
+Loading this loads nothing that the interpreter has not loaded already: a delivery starts a process for each mail.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
 
 
-@cache
+_found: dict[str, Callable[..., int] | None] = {}
+
+
 def _libc(name: str) -> Callable[..., int] | None:
     """Return a function of the C library that Python does not offer, or None where there is none."""
+    if name not in _found:
+        _found[name] = _look_up(name)
+    return _found[name]
+
+
+def _look_up(name: str) -> Callable[..., int] | None:
     import ctypes  # late: it costs a delivery 10 ms
 
     function = getattr(ctypes.CDLL(None, use_errno=True), name, None)
@@ -48,28 +61,45 @@ def _rename_noreplace(source: str, target: str) -> None:
         raise OSError(error.errno, error.strerror, source, None, target) from None
 
 
-@dataclass(slots=True)
 class Calls:
     """The system calls that change a file system, each replaceable.
 
-    A table that plays a crash raises a BaseException from the n-th call on, for every call; its ``close`` should
-    still close, as the kernel does for a dead process.
+    ``others`` replace those of the operating system, by name. A table that plays a crash raises a BaseException from
+    the n-th call on, for every call; its ``close`` should still close, as the kernel does for a dead process.
     """
 
-    open: Callable[..., int] = os.open
-    close: Callable[[int], None] = os.close
-    write: Callable[[int, bytes | memoryview], int] = os.write
-    pwrite: Callable[[int, bytes | memoryview, int], int] = os.pwrite
-    fsync: Callable[[int], None] = os.fsync
-    fdatasync: Callable[[int], None] = os.fdatasync
-    syncfs: Callable[[int], None] = _syncfs
-    rename: Callable[..., None] = os.rename
-    rename_noreplace: Callable[[str, str], None] = _rename_noreplace
-    link: Callable[..., None] = os.link
-    unlink: Callable[..., None] = os.unlink
-    mkdir: Callable[..., None] = os.mkdir
-    rmdir: Callable[..., None] = os.rmdir
-    utime: Callable[..., None] = os.utime
-    ftruncate: Callable[[int, int], None] = os.ftruncate
-    fchmod: Callable[[int, int], None] = os.fchmod
-    fchown: Callable[[int, int, int], None] = os.fchown
+    NAMES = (
+        *("open", "close", "write", "pwrite", "fsync", "fdatasync", "syncfs", "rename", "rename_noreplace", "link"),
+        *("unlink", "mkdir", "rmdir", "utime", "ftruncate", "fchmod", "fchown"),
+    )
+    __slots__ = NAMES
+
+    def __init__(self, **others: Callable[..., Any]) -> None:
+        self.open: Callable[..., int] = os.open
+        self.close: Callable[[int], None] = os.close
+        self.write: Callable[[int, bytes | memoryview], int] = os.write
+        self.pwrite: Callable[[int, bytes | memoryview, int], int] = os.pwrite
+        self.fsync: Callable[[int], None] = os.fsync
+        self.fdatasync: Callable[[int], None] = os.fdatasync
+        self.syncfs: Callable[[int], None] = _syncfs
+        self.rename: Callable[..., None] = os.rename
+        self.rename_noreplace: Callable[[str, str], None] = _rename_noreplace
+        self.link: Callable[..., None] = os.link
+        self.unlink: Callable[..., None] = os.unlink
+        self.mkdir: Callable[..., None] = os.mkdir
+        self.rmdir: Callable[..., None] = os.rmdir
+        self.utime: Callable[..., None] = os.utime
+        self.ftruncate: Callable[[int, int], None] = os.ftruncate
+        self.fchmod: Callable[[int, int], None] = os.fchmod
+        self.fchown: Callable[[int, int, int], None] = os.fchown
+        for name, call in others.items():
+            setattr(self, name, call)
+
+    def become(self, other: Calls) -> None:
+        """Take over every call of another table."""
+        for name in Calls.NAMES:
+            setattr(self, name, getattr(other, name))
+
+
+at_work = Calls()
+"""The table through which every write of mailstore goes."""

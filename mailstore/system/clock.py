@@ -7,7 +7,10 @@ system for the time.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 source: Callable[[], int] = time.time_ns
 """Nanoseconds since 1970 UTC; a test may assign its own."""

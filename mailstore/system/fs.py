@@ -22,6 +22,7 @@ from types import TracebackType
 
 from mailstore.errors import CannotCreate, ReadOnlyStore, StorageFailure, StorageFull, StoreError
 from mailstore.system.calls import Calls as Calls
+from mailstore.system.calls import at_work
 
 TEMPORARY = ".mailstore-"
 """Every temporary file and directory of ours begins so: scans pass over it, ``recover`` removes it after 36 hours."""
@@ -38,19 +39,20 @@ _IN_THE_WAY = frozenset(
 )
 
 
-calls = Calls()
-"""The table at work."""
+calls = at_work
+"""The table at work: always this one object."""
 
 
 @contextmanager
 def replaced(table: Calls) -> Iterator[Calls]:
     """Put ``table`` in the place of the system's calls for a while (tests)."""
-    global calls
-    before, calls = calls, table
+    before = Calls()
+    before.become(calls)
+    calls.become(table)
     try:
         yield table
     finally:
-        calls = before
+        calls.become(before)
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------
@@ -71,7 +73,8 @@ def translate(error: OSError, path: str, denied: type[StoreError] = ReadOnlyStor
     number = error.errno or 0
     reason = os.strerror(number) if number else str(error)
     if number in _FULL:
-        return StorageFull(f"{shown(path)}: {reason}; free some space and try again", path=path)
+        full = f"{shown(path)}: {reason}; free some space and try again"
+        return StorageFull(full, path=path, quota=number == errno.EDQUOT)
     if number in _DENIED or (denied is CannotCreate and number in _IN_THE_WAY):
         return denied(f"{shown(path)}: {reason}", path=path)
     return StorageFailure(f"{shown(path)}: {reason}", path=path)

@@ -22,7 +22,6 @@ import os
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from typing import Any, Literal
 
 from mailstore.system import fs
@@ -77,9 +76,9 @@ class Plan:
 
     def _table(self) -> fs.Calls:
         table = fs.Calls()
-        for field in fields(fs.Calls):
-            if field.name != "close":
-                setattr(table, field.name, self._wrapped(field.name, getattr(table, field.name)))
+        for name in fs.Calls.NAMES:
+            if name != "close":
+                setattr(table, name, self._wrapped(name, getattr(table, name)))
         return table
 
     def _wrapped(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:

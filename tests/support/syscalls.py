@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import os
 from collections.abc import Callable, Iterator
@@ -22,8 +21,9 @@ class Recorder:
         self.log: list[tuple[str, tuple[Any, ...]]] = []
         self.fail_at = 0
         self.failure: BaseException = Crash()
-        table = {field.name: self._wrapped(field.name) for field in dataclasses.fields(fs.Calls)}
-        self.table = fs.Calls(**table)
+        self.table = fs.Calls()
+        for name in fs.Calls.NAMES:
+            setattr(self.table, name, self._wrapped(name))
 
     def _wrapped(self, name: str) -> Callable[..., Any]:
         real = getattr(fs.Calls(), name)

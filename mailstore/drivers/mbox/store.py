@@ -26,6 +26,7 @@ from mailstore.errors import (
     Unsupported,
 )
 from mailstore.formats.dovecotfiles import parse_subscriptions, render_subscriptions
+from mailstore.formats.mbox import metadata
 from mailstore.model.caps import Capabilities
 from mailstore.model.changes import (
     Change,
@@ -71,6 +72,7 @@ class MboxDriver:
             folder_ids=False,
             subscriptions=tree,
             special_use=False,
+            reserved_headers=metadata.NAMES,
             batch="prefix",
             foreign_writers=True,
             native=frozenset({"fresh", "shard"}) - settings.mask,

@@ -43,6 +43,12 @@ BASE_PADDING = 160
 KEPT = b"X-Mailstore-Kept-"
 """Put before a field of the sender's that would be taken as metadata; ``kept=`` in the sentinel counts them."""
 
+NAMES = frozenset(
+    {"status", "x-status", "x-keywords", "x-uid", "x-imap", "x-imapbase", "content-length", "x-mailstore"}
+    | {"x-mozilla-status", "x-mozilla-status2", "x-mozilla-keys"}
+)
+"""The fields above in lower case: what a delivery takes out of a message, since other programs believe a sender's."""
+
 UID_MAX = 0xFFFF_FFFF
 
 RESERVED = {
