@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -21,7 +22,11 @@ def need(*programs: str) -> None:
     missing = [name for name in programs if shutil.which(name, path=UTC["PATH"]) is None]
     if not missing:
         return
-    reason = f"not installed: {', '.join(missing)}"
+    refuse(f"not installed: {', '.join(missing)}")
+
+
+def refuse(reason: str) -> NoReturn:
+    """Skip the test for want of something; fail it instead where MAILSTORE_REQUIRE_PEERS=1."""
     if os.environ.get("MAILSTORE_REQUIRE_PEERS") == "1":
         pytest.fail(f"{reason} (MAILSTORE_REQUIRE_PEERS=1)")
     pytest.skip(reason)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.peers import refuse
 
 
 def unprivileged() -> Sequence[str]:
@@ -25,13 +26,13 @@ def unprivileged() -> Sequence[str]:
 def small_disk(at: Path, options: str) -> Iterator[Path]:
     """Mount a tmpfs at ``at``; skips where that is not allowed."""
     if os.getuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("mounting a tmpfs needs root")
+        refuse("mounting a tmpfs needs root")
     at.mkdir()
     done = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(at)], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        pytest.skip(f"cannot mount a tmpfs: {done.stderr.strip()}")
+        refuse(f"cannot mount a tmpfs: {done.stderr.strip()}")
     try:
         yield at
     finally:

@@ -1,0 +1,114 @@
+"""Messages that tell whether they are whole, and readers of every format that are none of ours.
+
+The readers go by the formats' public rules: files in ``new`` and ``cur``, Python's ``mailbox``, three tables of a
+database. What they show is what any other program sees.
+"""
+
+from __future__ import annotations
+
+import mailbox
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import apsw
+
+from mailstore import open_store
+
+FORMS = ("maildir", "mbox", "sqlite")
+INSIDE = {"maildir": "Maildir", "mbox": "mbox", "sqlite": "mail.db"}
+THOROUGH = os.environ.get("MAILSTORE_TESTING") == "thorough"
+"""Whether to try everything instead of a part that is chosen evenly."""
+
+_SUBJECT = re.compile(rb"^Subject: ([0-9]+)\n", re.MULTILINE)
+
+
+def location(form: str, directory: Path) -> str:
+    """Return the location of the store of that form in ``directory``."""
+    return f"{form}:{directory / INSIDE[form]}"
+
+
+def text(number: int) -> bytes:
+    """Return the body of message ``number``: every line names it; 40 to 12,000 bytes, now and then a million."""
+    lines = 25_000 if number % 97 == 50 else 1 + number * 7919 % 300
+    return b"".join(b"line %d of message %d says little\n" % (at, number) for at in range(lines))
+
+
+def message(number: int) -> bytes:
+    """Return message ``number``; ``found`` tells from its bytes whether it is whole."""
+    return b"From: ann@example.org\nSubject: %d\n\n" % number + text(number)
+
+
+def found(raw: bytes) -> int:
+    """Return the number of a whole message, or -1 for anything else. Header fields may have been added to it."""
+    head, _, body = raw.partition(b"\n\n")
+    subject = _SUBJECT.search(head + b"\n")
+    if subject is None:
+        return -1
+    number = int(subject[1])
+    return number if body == text(number) else -1
+
+
+def see_maildir(path: Path) -> list[int]:
+    """Return the message numbers of a Maildir by reading its files, sorted."""
+    return sorted(found(file.read_bytes()) for part in ("new", "cur") for file in (path / part).iterdir())
+
+
+def see_mbox(path: Path) -> list[int]:
+    """Return the message numbers of an mbox in order, as Python's ``mailbox`` has them."""
+    box = mailbox.mbox(path, create=False)
+    try:
+        return [found(raw) for raw in map(box.get_bytes, box.keys())]
+    finally:
+        box.close()
+
+
+def see_sqlite(path: Path) -> list[int]:
+    """Return the message numbers of INBOX in the order of UIDs, straight from the tables."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    try:
+        assert connection.pragma("integrity_check") == "ok"
+        assert list(connection.execute("PRAGMA foreign_key_check")) == []
+        bodies = connection.execute(
+            "SELECT m.body FROM message m JOIN folder f USING (account, folder) WHERE f.path = 'INBOX' ORDER BY m.uid"
+        ).get
+        return [
+            found(b"".join(data for (data,) in connection.execute(
+                "SELECT data FROM chunk WHERE body = ? ORDER BY n", (body,))))
+            for body in ([] if bodies is None else bodies if isinstance(bodies, list) else [bodies])
+        ]  # fmt: skip
+    finally:
+        connection.close()
+
+
+def see(form: str, directory: Path) -> list[int]:
+    """Return the numbers of the messages in INBOX that are whole, and -1 for each that is not."""
+    path = directory / INSIDE[form]
+    if not path.exists():
+        return []
+    return {"maildir": see_maildir, "mbox": see_mbox, "sqlite": see_sqlite}[form](path)
+
+
+def listed(form: str, directory: Path) -> list[int]:
+    """Return the same from our own listing, by UID; opens the store for writing, so that it recovers."""
+    with open_store(location(form, directory)) as store:
+        return [found(one.bytes()) for one in store.inbox]
+
+
+def left_over(form: str, directory: Path) -> list[str]:
+    """Return the files that a finished change leaves to nobody: temporary ones, locks, journals."""
+    path = directory / INSIDE[form]
+    top = path if form == "maildir" else directory
+    kept = re.compile(r"\.mailstore-index\..*|mailstore\.index|dovecot-.*(?<!\.lock)|.*\.journal")
+    names = [name for name in os.listdir(top) if name not in (*INSIDE.values(), "cur", "new", "tmp")]
+    names += os.listdir(path / "tmp") if form == "maildir" else []
+    return sorted(name for name in names if not kept.fullmatch(name))
+
+
+def spread(points: Iterable[int], some: int) -> list[int]:
+    """Return ``some`` of the points, evenly, with the first and the last; all of them where there is time."""
+    every = list(points)
+    if THOROUGH or len(every) <= some:
+        return every
+    return sorted({every[round(at * (len(every) - 1) / (some - 1))] for at in range(some)})
