@@ -21,6 +21,7 @@ the text is for people and names the file or message and what to do.
     ├── NoSuchMessage · UnreadableMessage · MessageTooLarge
     ├── MessageChanged            the message moved under the reader (temporary)
     ├── PreconditionFailed        changed since the modseq the caller named
+    ├── NoSuchUser                nobody of that name gets mail here
     ├── QuotaExceeded             a limit of the account or folder
     └── LossRefused               a conversion would lose what the destination cannot hold
 """
@@ -213,6 +214,14 @@ class QuotaExceeded(MailstoreError):
         self.limit = limit
         self.usage = usage
         self.wanted = wanted
+
+
+class NoSuchUser(MailstoreError):
+    """Nobody of that name gets mail here: no account of the system, or a name that no mailbox can have."""
+
+    def __init__(self, message: str, *, user: str) -> None:
+        super().__init__(message)
+        self.user = user
 
 
 class LossRefused(MailstoreError):

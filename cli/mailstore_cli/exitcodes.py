@@ -13,6 +13,7 @@ FAILED = 1
 USAGE = 64
 DATA = 65
 NO_INPUT = 66
+NO_USER = 67
 UNAVAILABLE = 69
 SOFTWARE = 70
 CANNOT_CREATE = 73
@@ -28,6 +29,7 @@ MEANING = {
     USAGE: "the command line makes no sense: an unknown option, format or flag, an impossible folder name",
     DATA: "what is there is no mail store, or a damaged one",
     NO_INPUT: "no such store, folder, message or file",
+    NO_USER: "nobody of that name gets mail here",
     UNAVAILABLE: "the format cannot hold or do that",
     SOFTWARE: "a defect of mstore itself",
     CANNOT_CREATE: "it cannot be created or written: it exists already, permission, read-only",
@@ -49,6 +51,7 @@ BY_ERROR: dict[type[mailstore.MailstoreError], int] = {
     mailstore.NoSuchFolder: NO_INPUT,
     mailstore.NoSuchMessage: NO_INPUT,
     mailstore.UnreadableMessage: NO_INPUT,
+    mailstore.NoSuchUser: NO_USER,
     mailstore.Unsupported: UNAVAILABLE,
     mailstore.CannotCreate: CANNOT_CREATE,
     mailstore.ReadOnlyStore: CANNOT_CREATE,

@@ -19,6 +19,7 @@ COMMANDS = {
     "ls": "mailstore_cli.ls:ls",
     "cat": "mailstore_cli.cat:cat",
     "add": "mailstore_cli.add:add",
+    "deliver": "mailstore_cli.deliver:deliver",
     "copy": "mailstore_cli.copy:copy",
     "move": "mailstore_cli.copy:move",
     "flag": "mailstore_cli.flag:flag",

@@ -5,9 +5,11 @@ Lines end in LF, CRLF, or, in a message that has no LF up to there, in a bare CR
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+TYPE_CHECKING = False  # typing would be the only thing to load, and a delivery starts a process for each mail
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-from mailstore.model.info import Body
+    from mailstore.model.info import Body
 
 
 def header_end(data: bytes) -> int:

@@ -22,7 +22,6 @@ _SIZE = re.compile(r",S=([0-9]{1,18})(?=,|\Z)")
 _CRLF_SIZE = re.compile(r",W=([0-9]{1,18})(?=,|\Z)")
 _MBSYNC_UID = re.compile(r",U=([0-9]{1,10})(?=,|\Z)")
 _KEY = re.compile(r"\A[0-9]+\.[A-Za-z0-9]*R([0-9a-f]{32})\.")
-_UNSAFE_HOST = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 class Info(NamedTuple):
@@ -121,12 +120,6 @@ def key_of(base: str) -> bytes | None:
     """Return the idempotency key that a name of ours carries."""
     match = _KEY.match(base)
     return bytes.fromhex(match[1]) if match is not None else None
-
-
-def host_part(host: str) -> str:
-    r"""Return a host name as it may stand in a base: what is unsafe as octal, ``/`` is ``\057``, ``:`` is ``\072``."""
-    escaped = _UNSAFE_HOST.sub(lambda match: "".join(f"\\{byte:03o}" for byte in match[0].encode()), host)
-    return escaped[:64] or "localhost"
 
 
 def delivery_order(base: str) -> tuple[int, str]:

@@ -25,6 +25,8 @@ class Capabilities:
         saved_date: keeps RFC 8514 saved dates. Without it they are no loss: they tell when a message entered a folder,
             and a conversion makes a new one.
         sender: keeps the envelope sender, the null sender and an unknown one apart.
+        unlocked_sender: keeping the envelope sender takes no lock that a delivery does without. Where it does, a
+            delivery says the sender in the header field Return-Path alone.
         uidl: keeps POP3 unique ids.
         uids: given UIDs and UIDVALIDITY stand in the format's own record and survive the loss of any index.
         modseqs: modseqs and vanished UIDs survive a reopening (else a new epoch begins).
@@ -51,6 +53,7 @@ class Capabilities:
     internal_date: tuple[int, int] = (-(1 << 62), 1 << 62)
     saved_date: bool = True
     sender: bool = True
+    unlocked_sender: bool = True
     uidl: bool = True
     uids: bool = True
     modseqs: bool = True

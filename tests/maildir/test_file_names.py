@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailstore.formats import maildirname as names
+from mailstore.formats import uniquename
 from mailstore.formats.maildirname import Info
 from mailstore.model.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 
@@ -92,9 +93,9 @@ def test_idempotency_key_in_a_name() -> None:
 
 
 def test_host_names_are_made_safe() -> None:
-    assert names.host_part("a/b:c") == r"a\057b\072c"
-    assert names.host_part("mail.example.org") == "mail.example.org"
-    assert names.host_part("") == "localhost"
+    assert uniquename.host_part("a/b:c") == r"a\057b\072c"
+    assert uniquename.host_part("mail.example.org") == "mail.example.org"
+    assert uniquename.host_part("") == "localhost"
 
 
 def test_order_of_delivery_is_dovecots() -> None:

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from mailstore.drivers.maildir.layout import SUBDIRECTORIES, Layout
 from mailstore.drivers.sidecar import Index
-from mailstore.formats import maildirname
+from mailstore.formats import maildirname, uniquename
 from mailstore.system import clock, fs
 
 
@@ -36,7 +36,7 @@ class Account:
     lock_timeout: float
     separator: str = ""
     noatime: int = getattr(os, "O_NOATIME", 0)
-    _host: str = field(default_factory=lambda: maildirname.host_part(os.uname().nodename))
+    _host: str = field(default_factory=lambda: uniquename.host_part(os.uname().nodename))
     _last: int = 0
     _anchor: int = -1
     _process: tuple[int, str] = (0, "")
@@ -87,8 +87,7 @@ class Account:
         so that names sort in the order in which they were given.
         """
         first, pid, random, host = self.reserve(1)
-        seconds, micro = divmod(first, 1_000_000)
-        base = f"{seconds}.M{micro:06d}P{pid}R{random if key is None else key.hex()}.{host}"
+        base = uniquename.base_name(first, pid, random if key is None else key.hex(), host)
         if size is not None:
             base += f",S={size}"
         if crlf_size is not None:

@@ -50,6 +50,7 @@ class MaildirDriver:
             internal_date=_ANY_DATE if dovecot else (staging.EARLIEST, staging.LATEST),
             saved_date=dovecot,
             sender=dovecot,
+            unlocked_sender=False,
             uidl=dovecot,
             modseqs=account.index.persistent,
             folder_ids=dovecot,

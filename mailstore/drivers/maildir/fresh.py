@@ -27,6 +27,7 @@ from mailstore.drivers.maildir.view import View
 from mailstore.errors import FolderExists
 from mailstore.formats import courier, dovecotfiles, uidlist
 from mailstore.formats.maildirname import split_name
+from mailstore.formats.uniquename import with_sizes
 from mailstore.model.changes import SetState
 from mailstore.model.flags import NO_KEYWORDS, RECENT
 from mailstore.model.info import Arrival, Meta
@@ -83,7 +84,7 @@ class MaildirFresh:
             number += 1
             size = len(body) if isinstance(body, bytes) else body.size
             unique = f"{seconds}.M{micro:06d}P{pid}R{random if key is None else key.hex()}.{host}"
-            base = f"{unique},S={size},W={crlf_size_of(body)}"
+            base = with_sizes(unique, size, crlf_size_of(body))
             name = f"{sub}{base}{info}"
             if isinstance(body, bytes):
                 fs.create_file(hidden + name, body, mtime, mode)

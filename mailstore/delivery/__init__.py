@@ -1,0 +1,83 @@
+"""Delivering mail: what an MDA and an LMTP server do with each message.
+
+>>> from mailstore.delivery import deliver
+>>> deliver(sys.stdin.buffer, "maildir:/home/joe/Maildir", sender="ann@example.org")  # doctest: +SKIP
+
+A delivery starts a process for each mail, so this package loads no more than the delivery at hand needs: for the INBOX
+of a Maildir nothing but the table of system calls; for anything else the store. ``docs/delivery.md`` shows how mail
+programs hand over to it.
+"""
+
+from __future__ import annotations
+
+from mailstore.delivery.direct import into_maildir, maildir_at
+from mailstore.delivery.incoming import Incoming
+from mailstore.delivery.target import become, default_location, expand, sub_address
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+__all__ = ["Delivered", "Incoming", "become", "default_location", "deliver", "expand", "sub_address"]
+
+
+class Delivered:
+    """Where a message went.
+
+    Attributes:
+        folder: its name, as text; INBOX where the one asked for is not there.
+        known: it had been delivered before, and was not stored again.
+    """
+
+    __slots__ = ("folder", "known")
+
+    def __init__(self, folder: str, known: bool = False) -> None:
+        self.folder = folder
+        self.known = known
+
+    def __repr__(self) -> str:
+        return f"Delivered(folder={self.folder!r}, known={self.known!r})"
+
+
+def deliver(
+    message: bytes | BinaryIO,
+    location: str,
+    *,
+    sender: str | None = None,
+    recipient: str | None = None,
+    folder: str = "INBOX",
+    create: bool = False,
+    once: str | None = None,
+    lock_timeout: float = 60.0,
+) -> Delivered:
+    """Deliver one message; durable on return. Its internal date is now; it is recent and has no flag.
+
+    One From_ line in front is taken off. ``Return-Path`` and ``Delivered-To`` are put in front; header fields in which
+    the store keeps metadata of its own are taken out (mbox: Status, X-UID, Content-Length …). All other bytes are kept.
+
+    Args:
+        message: its bytes, or a binary file that is read to its end; above a MiB it streams to the disk.
+        location: of the store.
+        sender: envelope sender; '' is the null sender. None: the one in the From_ line; where there is none either, a
+            Return-Path that is there stays.
+        recipient: envelope recipient, for Delivered-To; None adds none.
+        folder: the folder's name; where it is not there and is not to be made, or cannot be, INBOX takes the message.
+        create: make the store and the folder where they are not there.
+        once: do not store what the account holds already, told by ``message-id`` or by ``content``.
+        lock_timeout: seconds to wait for another program's lock.
+
+    Raises:
+        UsageError: the message is empty, or the arguments make no sense; LocationError: the location.
+        NoSuchStore, NotAStore, CannotCreate, ReadOnlyStore, CorruptStore: see mailstore.open_store.
+        StoreBusy, StorageFull, StorageFailure: nothing was acknowledged; try again later.
+        MessageTooLarge, QuotaExceeded: the store does not take the message.
+    """
+    incoming = Incoming(message, sender=sender, recipient=recipient)
+    if folder.upper() == "INBOX" and once is None and (root := maildir_at(location)) is not None:
+        into_maildir(incoming, root)
+        return Delivered("INBOX")
+    from mailstore.delivery.stored import into_store  # late: it loads the library
+
+    return Delivered(
+        *into_store(incoming, location, folder=folder, create=create, once=once, lock_timeout=lock_timeout)
+    )
