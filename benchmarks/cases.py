@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.delivery import delivery
 from benchmarks.measure import Bar, Case, Contender, Run
 from benchmarks.tools import mstore, python
 
@@ -237,5 +238,6 @@ def all_cases(kit: Kit, only: Iterable[str] = ()) -> list[Case]:
         for form in ("mbox", "maildir"):
             makers[f"{form}-to-sqlite-{profile}"] = lambda p=profile, f=form: to_sqlite(kit, p, f)
     makers |= {f.__name__: lambda f=f: f(kit) for f in (counting, listing, huge, sparse)}
+    makers["delivery"] = lambda: delivery(kit.peers)
     wanted = tuple(only)
     return [make() for key, make in makers.items() if not wanted or key.startswith(wanted)]

@@ -33,7 +33,10 @@ def check(message: bytes, recipient: str, sender: str = "ann@example.org") -> No
 
 def test_mailbox_command() -> None:
     """Run as the user, with a From_ line and a Return-Path in front; these users have no home of their own."""
-    settings = 'mailbox_command = XDG_STATE_HOME={root}/mail/.state-$USER {root}/mstore deliver -f "$SENDER" -r "$RECIPIENT" -d "$USER" --create mbox:{root}/mail/%u\n'
+    settings = (
+        "mailbox_command = XDG_STATE_HOME={root}/mail/.state-$USER {root}/mstore deliver "
+        '-f "$SENDER" -r "$RECIPIENT" -d "$USER" --create mbox:{root}/mail/%u\n'
+    )
     with running(settings) as postfix:
         postfix.send(["games@local.test", "daemon+lists@local.test"], MAIL)
         (postfix.root / "mail" / "bin").mkdir(mode=0o700)  # root's: user bin cannot deliver there now
