@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailstore.drivers.mbox import scan
+from mailstore.drivers.mbox.evidence import weighed
 from mailstore.drivers.mbox.scan import Extent, Rules, scanner
 from mailstore.formats.mbox.from_line import Zone
 from mailstore.formats.mbox.opening import PROBE, Weighed, read_opening, weigh
@@ -20,7 +21,7 @@ def extents(data: bytes, start: int | None = None, *, counts: bool | None = None
 
     def majority() -> bool:
         found = extents(data, counts=True)
-        return weigh(Weighed(one.raw or b"", one.counted > 0, one.quoted) for one in found).counts
+        return weigh(Weighed(one.raw or b"", one.counted > 0) for one in found).counts
 
     rules = Rules(
         len(data),
@@ -172,7 +173,7 @@ def test_every_byte_belongs_to_a_record(tail: bytes, head: bytes) -> None:
 def dialect_of(data: bytes) -> str:
     opening = read_opening(data[:PROBE])
     assert opening is not None
-    return weigh(Weighed(one.raw or b"", one.counted > 0, one.quoted) for one in extents(data)).dialect(opening).name
+    return weigh(weighed(extents(data), lambda at, size: data[at : at + size], b"\n")).dialect(opening).name
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
+from mailstore.drivers.mbox.delivery import are_plain, deliver
 from mailstore.drivers.mbox.staging import StagedMessage
 from mailstore.drivers.mbox.sync import Folder
 from mailstore.drivers.mbox.writing import Locked, Marked, New
@@ -28,6 +30,12 @@ class Changer:
 
     def carry_out(self, held: Locked, changes: Sequence[Change], outcomes: list[Outcome]) -> None:
         """Carry out changes of one folder, in order, adding an outcome for each that is durable."""
+        if not self._need_uids and are_plain(changes):
+            done = deliver(held.folder.path, held.fd, held.folder.pinned(os.fstat(held.fd)), changes)
+            if done is not None:
+                outcomes += done
+                return
+        held.folder.look()
         for is_append, group in groupby(changes, key=lambda change: isinstance(change, Append)):
             if is_append:
                 outcomes += self._append(held, [change for change in group if isinstance(change, Append)])

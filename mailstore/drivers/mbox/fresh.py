@@ -13,9 +13,10 @@ from contextlib import suppress
 from typing import NamedTuple, cast
 
 from mailstore.drivers.mbox import render
+from mailstore.drivers.mbox.appending import GATHER
 from mailstore.drivers.mbox.locking import locked
 from mailstore.drivers.mbox.sync import Folder
-from mailstore.drivers.mbox.writing import GATHER, pseudo
+from mailstore.drivers.mbox.writing import pseudo
 from mailstore.errors import FolderExists
 from mailstore.formats.mbox.dialect import DEFAULT, MARK, Dialect
 from mailstore.formats.mbox.metadata import Base, write_base

@@ -22,7 +22,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 from mailstore.model.info import CHUNK
 from mailstore.system import fs
@@ -101,13 +101,23 @@ class Append:
             raise
 
     def finish(self) -> None:
-        """The append is wholly on the disk, or was taken back."""
+        """The append is wholly on the disk, or was taken back. May be called twice.
+
+        Where the length was said, it fails without an error: the append is complete, and ``recover`` will see that.
+
+        Raises:
+            OSError: the length was not said; a complete append that this still speaks of would be cut off.
+        """
+        fd, self._fd = self._fd, -1
+        if fd < 0:
+            return
         try:
-            fs.pwrite_all(self._fd, b" " * _LINE, 0)
-            if self._length < 0:
-                fs.sync_data(self._fd)
+            with suppress(OSError) if self._length >= 0 else nullcontext():
+                fs.pwrite_all(fd, b" " * _LINE, 0)
+                if self._length < 0:
+                    fs.sync_data(fd)
         finally:
-            os.close(self._fd)
+            os.close(fd)
 
 
 def forget(mailbox: str) -> None:

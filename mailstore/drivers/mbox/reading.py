@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from mailstore.drivers.mbox.evidence import quoting_of, weighed
 from mailstore.drivers.mbox.scan import LIMIT, NO_LINE, WINDOW, Extent, Rules, line_of, scanner
 from mailstore.drivers.mbox.source import Source
 from mailstore.errors import MessageChanged, NotAStore
@@ -18,7 +19,7 @@ from mailstore.formats.mbox import metadata
 from mailstore.formats.mbox.dialect import ALL, NONE, Dialect
 from mailstore.formats.mbox.from_line import FromLine, Kind, Zone, header_date
 from mailstore.formats.mbox.metadata import Base
-from mailstore.formats.mbox.opening import PROBE, Evidence, Opening, Weighed, depths, read_opening, weigh
+from mailstore.formats.mbox.opening import PROBE, Evidence, Opening, read_opening, weigh
 from mailstore.formats.mbox.record import (
     HEAD,
     OURS,
@@ -38,8 +39,6 @@ from mailstore.system import fs
 _make = tuple.__new__
 PLAIN, COUNTED, OTHER = "p", "c", "o"
 """A record without anything of a mailbox program's; one whose length is counted; any other."""
-_AROUND = 8192
-"""Bytes around a window in which a line's neighbours are looked for."""
 PSEUDO = b"DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA"
 
 
@@ -144,26 +143,14 @@ class Reading:
     def evidence(self) -> Evidence:
         """What all records say about the dialect; reads the whole file the first time."""
         if self._evidence is None and not self.neutral.mmdf and not self.holds((b"Content-Length:", b"X-Mailstore:")):
-            self._evidence = self._quoting()
+            # Nothing but quoted lines can say anything. What ours say for mboxrd, the default, does no harm.
+            deeper, same = quoting_of(self.source.read, 0, self.size)
+            if not same or not self.holds((b"X-Keywords:",)):
+                self._evidence = Evidence(one=same, all=deeper)
         if self._evidence is None:
-            self._evidence = weigh(
-                Weighed(raw, extent.counted > 0, extent.quoted and raw[extent.line_stop :][:7] not in OURS)
-                for extent in self._scan(0, self.size, lambda: True)
-                for raw in (extent.raw if extent.raw is not None else self._head(extent),)
-            )
+            extents = self._scan(0, self.size, lambda: True)
+            self._evidence = weigh(weighed(extents, self.source.read, self.neutral.newline))
         return self._evidence
-
-    def _quoting(self) -> Evidence:
-        """Return what quoted lines say, without regard to records: for files where nothing else says anything."""
-        deeper = same = at = 0
-        while window := self.source.read(max(at - _AROUND, 0), WINDOW + 2 * _AROUND):
-            start = min(at, _AROUND)
-            found = depths(window, start, start + WINDOW)
-            deeper, same = deeper + found[0], same + found[1]
-            at += WINDOW
-            if at >= self.size:
-                break
-        return Evidence(one=same, all=deeper)
 
     def _head(self, extent: Extent) -> bytes:
         return self.source.read(extent.start, LIMIT)
@@ -330,7 +317,7 @@ class Reading:
                 return extent
         line_stop, line = 0, NO_LINE
         if raw[:5] == b"From ":
-            end = raw.find(newline) + 1 or len(raw)
+            end = raw.find(newline) + 1 or (0 if self.neutral.mmdf else len(raw))
             parsed = self.zone.parse(raw[:end].rstrip(b"\r\n"))
             if parsed[0] != Kind.TEXT:
                 line_stop, line = end, parsed

@@ -48,8 +48,9 @@ def _large(body: Blob, message: Message, dialect: Dialect) -> Iterator[bytes]:
         end = _find_end(body, newline)
         countable = 0 <= end < size
     lacks = body.read_at(size - 1, 1) != newline
+    more = b"" if dialect.mmdf else b"-"  # what follows a piece may be a field
     override = head_needs_override(head[:end], dialect) or any(
-        needs_override(piece, dialect, countable=countable) for piece in lines(body, newline)
+        needs_override(piece + more, dialect, countable=countable) for piece in lines(body, newline)
     )
     asis = not override and dialect.quoting == NONE and not dialect.mmdf
     asis = asis and any(quoting.has_quoted(piece, newline) for piece in lines(body, newline))

@@ -129,6 +129,47 @@ def _is_usual(window: bytes, start: int, end: int, days: dict[bytes, int]) -> bo
     )
 
 
+def _line_at(window: bytes, at: int, rules: Rules) -> tuple[FromLine, int]:
+    """Read the From_ line at offset ``at`` of a window that holds LINE bytes more, or the rest of the file."""
+    end = window.find(rules.newline, at, at + LINE)
+    if end < 0:
+        if len(window) - at > LINE:
+            return _TEXT, at
+        end = len(window)
+    line = window[at : end - 1] if window[end - 1 : end] == b"\r" else window[at:end]
+    return rules.zone.parse(line), min(end + 1, len(window))
+
+
+def _boundary(read: Read, rules: Rules, target: int) -> _Separator | None:
+    """Return the separator that stands at ``target`` or up to two line ends later; the end of the file is one."""
+    if target > rules.size:
+        return None
+    data = read(target, LINE + 256)
+    at = 0
+    for _ in range(3):
+        if target + at >= rules.size:
+            return _Separator(rules.size, _TEXT, 0, full=True)
+        if data[at : at + 5] == b"From ":
+            line, end = _line_at(data, at, rules)
+            return _Separator(target + at, line, end - at, full=True) if line.kind == Kind.DATED else None
+        step = 2 if data[at : at + 2] == b"\r\n" else 1
+        if step == 1 and data[at : at + 1] != rules.newline:
+            return None
+        at += step
+    return None
+
+
+def counted_to(read: Read, rules: Rules, extent: Extent, raw: bytes) -> int:
+    """Return what a record's Content-Length accounts for, header included, if a boundary is there; else 0.
+
+    ``raw`` is the record's beginning.
+    """
+    end = extent.head_stop
+    found = _LENGTH.search(raw, max(extent.line_stop - 1, 0), end) if 0 < end <= len(raw) else None
+    target = extent.start + end + int(found[1]) if found is not None else 0
+    return target - extent.start if found and _boundary(read, rules, target) is not None else 0
+
+
 class Scanner:
     """Walks over the records of ``[start, stop)``; ``start`` is the beginning of a record.
 
@@ -156,19 +197,9 @@ class Scanner:
         self._base = keep
         self._done = self._done + len(data) if data else self._rules.size
 
-    def _line_at(self, window: bytes, at: int) -> tuple[FromLine, int]:
-        """Read the From_ line at offset ``at`` of a window that holds LINE bytes more, or the rest of the file."""
-        end = window.find(self._rules.newline, at, at + LINE)
-        if end < 0:
-            if len(window) - at > LINE:
-                return _TEXT, at
-            end = len(window)
-        line = window[at : end - 1] if window[end - 1 : end] == b"\r" else window[at:end]
-        return self._rules.zone.parse(line), min(end + 1, len(window))
-
     def _first(self) -> _Separator:
         """Return what stands at the window's beginning, which is a record's."""
-        line, length = self._line_at(self._window, 0)
+        line, length = _line_at(self._window, 0, self._rules)
         return _Separator(self._base, line, length if line[0] != Kind.TEXT else 0, full=True)
 
     def _separator_at(self, window: bytes, at: int) -> _Separator | None:
@@ -177,7 +208,7 @@ class Scanner:
         end = window.find(newline, at, at + LINE)
         if window[at - 2 : at] == newline * 2 and _is_usual(window, at, end, self._rules.zone.days):
             return _make(_Separator, (self._base + at, None, end + 1 - at, True))
-        line, end = self._line_at(window, at)
+        line, end = _line_at(window, at, self._rules)
         if line[0] == Kind.TEXT or (self._rules.strict and line[0] != Kind.DATED):
             return None
         if not self._rules.patches and PATCH_LINE.match(window, at):
@@ -189,24 +220,6 @@ class Scanner:
             if not separates(line, blank=blank, field=field, bare=self._rules.bare):
                 return None
         return _Separator(self._base + at, line, end - at, blank)
-
-    def _boundary(self, target: int) -> _Separator | None:
-        """Return the separator that stands at ``target`` or up to two line ends later; the end of the file is one."""
-        if target > self._rules.size:
-            return None
-        data = self._read(target, LINE + 256)
-        at = 0
-        for _ in range(3):
-            if target + at >= self._rules.size:
-                return _Separator(self._rules.size, _TEXT, 0, full=True)
-            if data[at : at + 5] == b"From ":
-                line, end = self._line_at(data, at)
-                return _Separator(target + at, line, end - at, full=True) if line.kind == Kind.DATED else None
-            step = 2 if data[at : at + 2] == b"\r\n" else 1
-            if step == 1 and data[at : at + 1] != self._rules.newline:
-                return None
-            at += step
-        return None
 
     def __iter__(self) -> Iterator[Extent]:
         """Yield the records in order."""
@@ -299,7 +312,7 @@ class Scanner:
 
     def _believed(self, target: int, stop: int, following: _Separator | None) -> _Separator | None:
         """Return the boundary that a Content-Length ending at ``target`` gives, or None where it is not believed."""
-        boundary = self._boundary(target)
+        boundary = _boundary(self._read, self._rules, target)
         if boundary is None or boundary.at < stop:
             return None
         reaches_over = boundary.at > stop and following is not None and following.full

@@ -15,6 +15,7 @@ above the last UID given. From the first record on that breaks this, none is: th
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -181,6 +182,15 @@ class Folder:
 
     def _pinned(self) -> Dialect | None:
         return DIALECTS.get(Stamp.read(self.index.stamp).dialect)
+
+    def pinned(self, status: os.stat_result) -> Dialect | None:
+        """Return the dialect of the file of that status where it is known without reading: said, or found before."""
+        this, stamp = (status.st_dev, status.st_ino), Stamp.read(self.index.stamp)
+        found = DIALECTS.get(stamp.dialect) if (stamp.device, stamp.inode) == this else None
+        if found is None and self.reading is not None:
+            read = self.reading.source.status
+            found = self.reading.known_dialect if (read.st_dev, read.st_ino) == this else None
+        return self.options.dialect or found
 
     def _now(self) -> Stamp:
         """Return the stamp of the file as it is, as far as its status tells."""

@@ -22,9 +22,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Literal, NamedTuple
 
 from mailstore.drivers.mbox import journal, render
+from mailstore.drivers.mbox.appending import TAIL, message_of, missing_close, missing_end, write_end
 from mailstore.drivers.mbox.scan import LINE
 from mailstore.drivers.mbox.staging import StagedMessage
 from mailstore.drivers.mbox.sync import Folder, place
@@ -38,9 +40,6 @@ from mailstore.formats.mbox.record import HEAD, Message, read_head
 from mailstore.model.info import CHUNK, Meta
 from mailstore.system import clock, fs
 from mailstore.system.locks import Dotlock, replacing
-
-GATHER = 8 * CHUNK
-"""Bytes of records that are written by one call."""
 
 
 class New(NamedTuple):
@@ -59,14 +58,16 @@ class Marked(NamedTuple):
 
 
 class Locked:
-    """A folder's file, locked and looked at. Made by ``mailstore.drivers.mbox.locking.locked``."""
+    """A folder's file, locked. Made by ``mailstore.drivers.mbox.locking.locked``.
+
+    All but a delivery begins with ``Folder.look``.
+    """
 
     def __init__(self, folder: Folder, fd: int, dotlock: Dotlock | None) -> None:
         self.folder = folder
         self.fd = fd
         self._dotlock = dotlock
         self.recovered = journal.recover(folder.path, fd) if journal.is_pending(folder.path) else (0, 0)
-        folder.look()
 
     # --- append
 
@@ -85,7 +86,7 @@ class Locked:
         messages, last = [], uid - 1
         for new in news:
             last = max(new.hint, last + 1)
-            messages.append(_message(new, last if numbered else 0, now))
+            messages.append(message_of(new.staged, new.meta, last if numbered else 0, now))
         if numbered and messages:
             words = {word for new in news for word in new.meta.keywords}
             if empty:
@@ -94,7 +95,7 @@ class Locked:
             elif not self._raise_base(last, words):
                 self.rewrite({}, uidlast=last, words=words)
                 return self.append([new._replace(hint=m.uid) for new, m in zip(news, messages, strict=True)])
-        self._write_end(news, messages, self._dialect())
+        self._write_end(news, messages, self._dialect() if numbered else self._dialect().alone())
         return self._appended(now, len(news))
 
     def _holds_counters_only(self) -> bool:
@@ -115,7 +116,7 @@ class Locked:
         uid, messages = known.uidnext - 1, []
         for new in news:
             uid = max(new.hint, uid + 1)
-            messages.append(_message(new, uid, now))
+            messages.append(message_of(new.staged, new.meta, uid, now))
         words = {word for new in news for word in new.meta.keywords}
         messages[0] = messages[0]._replace(base=Base(known.number(), uid, _words((), words)))
         dialect = self._dialect()
@@ -131,41 +132,11 @@ class Locked:
         reading = self.folder.reading
         assert reading is not None
         size = reading.source.size
-        guard = self._missing_end(dialect) if size else b""
-        gathered, pending, at = [guard], len(guard), size
-        under_way: journal.Append | None = None
-        try:
-            for new, message in zip(news, messages, strict=True):
-                for piece in render.record(new.staged.body, message, dialect):
-                    gathered.append(piece)
-                    pending += len(piece)
-                    if pending >= GATHER:
-                        data = b"".join(gathered)
-                        under_way = under_way or journal.Append(self.folder.path, self.fd, size, data, -1)
-                        fs.pwrite_all(self.fd, data, at)
-                        at += pending
-                        gathered, pending = [], 0
-            data = b"".join(gathered)
-            under_way = under_way or journal.Append(self.folder.path, self.fd, size, data, len(data))
-            fs.pwrite_all(self.fd, data, at)
-            fs.sync_file(self.fd)
-        except Exception:
-            with suppress(OSError):
-                fs.truncate(self.fd, size)
-                fs.sync_file(self.fd)
-                if under_way is not None:
-                    under_way.finish()
-            raise
-        under_way.finish()
-
-    def _missing_end(self, dialect: Dialect) -> bytes:
-        """Return what the last record lacks so that a From_ line may follow."""
-        reading = self.folder.reading
-        assert reading is not None
-        newline, tail = dialect.newline, reading.source.read(max(reading.size - 3, 0), 3)
-        if tail[-1:] != newline:
-            return dialect.eol * (1 if dialect.mmdf else 2)
-        return b"" if dialect.mmdf or tail[-2:] == newline * 2 or tail == b"\n\r\n" else dialect.eol
+        guard = missing_close(reading.source.read(max(size - TAIL, 0), TAIL), dialect) if size else b""
+        records = (
+            render.record(new.staged.body, message, dialect) for new, message in zip(news, messages, strict=True)
+        )
+        write_end(self.folder.path, self.fd, size, guard, chain.from_iterable(records))
 
     # --- the folder's counters
 
@@ -323,7 +294,7 @@ class Locked:
             at += len(piece)
             yield piece
         if stop == reading.size:
-            yield self._missing_end(dialect)
+            yield missing_end(reading.source.read(max(stop - TAIL, 0), TAIL), dialect)
         yield mark
 
     def _again(
@@ -417,20 +388,6 @@ def pseudo(base: Base, dialect: Dialect) -> bytes:
     )
     text = eol.join(lines)
     return b"\x01\x01\x01\x01" + eol + text + b"\x01\x01\x01\x01" + eol if dialect.mmdf else text + eol
-
-
-def _message(new: New, uid: int, now: int) -> Message:
-    meta = new.meta
-    return Message(
-        now if meta.internal_date is None else meta.internal_date,
-        meta.sender,
-        meta.flags,
-        meta.keywords,
-        uid,
-        meta.saved_date,
-        meta.uidl,
-        new.staged.key,
-    )
 
 
 def _words(have: Sequence[str], more: set[str]) -> tuple[str, ...]:

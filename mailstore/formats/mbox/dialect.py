@@ -36,12 +36,15 @@ class Dialect:
         quoting: ``none``, ``one`` or ``all``.
         counted: records carry ``Content-Length:``.
         eol: the line end of From_ lines, of our header lines, and of the empty line behind a message.
+        nested: a line that would separate may stand unquoted within a counted message. It takes a reader who believes
+            the count, and whether one does depends on the file's other records.
     """
 
     name: str
     quoting: str
     counted: bool = False
     eol: bytes = b"\n"
+    nested: bool = True
 
     @property
     def newline(self) -> bytes:
@@ -55,7 +58,11 @@ class Dialect:
 
     def with_eol(self, eol: bytes) -> Dialect:
         """Return the dialect with another line end."""
-        return Dialect(self.name, self.quoting, self.counted, eol)
+        return Dialect(self.name, self.quoting, self.counted, eol, self.nested)
+
+    def alone(self) -> Dialect:
+        """Return the dialect for records that are read right whatever the rest of the file is taken for."""
+        return Dialect(self.name, self.quoting, self.counted, self.eol, nested=False)
 
 
 DIALECTS = {

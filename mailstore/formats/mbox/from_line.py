@@ -199,6 +199,27 @@ def is_plain_sender(sender: str | None) -> bool:
     return safe and len(raw) <= 1000 and read_sender(raw) == sender
 
 
+_ANY = Zone(utc=True)
+
+
+def may_separate(data: bytes, newline: bytes) -> bool:
+    """Tell whether some line of ``data``, which begins a line, may be a From_ line to a reader of some file or other.
+
+    One without a date may be in a file whose first one has none either, between an empty line and a header field.
+    """
+    at = 0
+    while (at := data.find(b"From ", at)) >= 0:
+        if at == 0 or data[at - 1 : at] == newline:
+            end = data.find(newline, at) % (len(data) + 1)  # len(data) where it has no line end
+            kind = _ANY.parse(data[at:end].rstrip(b"\r")).kind
+            blank = at == 0 or not data[data.rfind(newline, 0, at - 1) + 1 : at].strip(b"\r\n")
+            last = not data[end : data.find(newline, end + 1) % (len(data) + 1)].strip(b"\r\n")
+            if kind >= Kind.CLOCK or (kind == Kind.BARE and blank and not last):
+                return True
+        at += 5
+    return False
+
+
 GREATEST = calendar.timegm((9999, 12, 31, 23, 59, 59))
 """The last second that a four-digit year can say; the first is 1970: before it Dovecot sees no From_ line at all."""
 

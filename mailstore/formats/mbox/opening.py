@@ -109,8 +109,12 @@ class Weighed(NamedTuple):
     raw: bytes
     counted: bool
     """Its Content-Length is right."""
-    quoted: bool
-    """A ``>From `` is in it, and another program wrote it: ours say themselves how they are quoted."""
+    deeper: int = 0
+    """Quoted From lines by which another program speaks for mboxrd (``depths``), ..."""
+    same: int = 0
+    """... or for mboxo."""
+    ours: bool = False
+    """We wrote it: it says itself how it is quoted, and nothing of how others are."""
 
 
 def weigh(records: Iterable[Weighed]) -> Evidence:
@@ -120,16 +124,14 @@ def weigh(records: Iterable[Weighed]) -> Evidence:
     they are. That tells the two apart.
     """
     total = counted = nested = solaris = one = every = 0
-    for raw, is_counted, quoted in records:
+    for raw, is_counted, deeper, same, ours in records:
         total += 1
-        if is_counted:
-            counted += 1
+        every += deeper
+        one += same
+        counted += is_counted
+        if is_counted and not ours:
             nested += raw.find(b"\nFrom ", 5) >= 0
             solaris += b"\nLines: " in raw
-        if quoted:
-            deeper, same = depths(raw, 0, len(raw))
-            every += deeper
-            one += same
     return Evidence(total, counted, nested, solaris, one, every)
 
 

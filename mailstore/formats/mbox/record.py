@@ -23,7 +23,7 @@ from typing import NamedTuple
 from mailstore.formats.mbox import dialect as quoting
 from mailstore.formats.mbox import metadata
 from mailstore.formats.mbox.dialect import ALL, NONE, ONE, Dialect
-from mailstore.formats.mbox.from_line import FromLine, Kind, is_plain_date, is_plain_sender, write
+from mailstore.formats.mbox.from_line import FromLine, Kind, is_plain_date, is_plain_sender, may_separate, write
 from mailstore.formats.mbox.metadata import NO_SENTINEL, Base, Field, Marks, Sentinel
 from mailstore.model.flags import NO_KEYWORDS
 
@@ -181,6 +181,17 @@ def read_body(raw: bytes, content: Content, stop: int, dialect: Dialect, style: 
     return body
 
 
+def says_all_itself(raw: bytes, line_stop: int, newline: bytes) -> bool:
+    """Tell whether a record is one that we added without a UID.
+
+    Written in ``Dialect.alone``, it reads the same whatever the file's dialect is, and so says nothing of that either.
+    """
+    if raw[line_stop : line_stop + 7] != b"Status:":
+        return False
+    block = metadata.BLOCK[newline].match(raw, line_stop)
+    return block is not None and block[7] is None
+
+
 class Message(NamedTuple):
     """What goes into a record besides the message's bytes."""
 
@@ -237,7 +248,9 @@ def needs_override(body: bytes, dialect: Dialect, *, countable: bool) -> bool:
         return False
     if dialect.quoting == ONE:
         return quoting.has_quoted(body, dialect.newline)
-    return not (dialect.counted and countable) and quoting.has_from(body, dialect.newline)
+    if dialect.counted and countable:
+        return not dialect.nested and may_separate(body, dialect.newline)
+    return quoting.has_from(body, dialect.newline)
 
 
 def head_needs_override(head: bytes, dialect: Dialect) -> bool:

@@ -1,0 +1,94 @@
+"""Deliveries: appending to an mbox without reading it.
+
+The problem. An append that answers with UIDs must know all that is in the file: a minute for 2 GB of somebody's
+``/var/mail`` that no index knows yet, and 25 µs a message for each mail that comes in after that. A delivery wants no
+UID. But how lines are quoted and messages counted is a property of the whole file, and a wrong guess must change no
+message, neither the one that is added nor those that were there.
+
+The solution. A delivery looks at the first 64 KiB and the last bytes of the file, and writes records without ``X-UID``
+behind the end, as procmail does; whoever lists the folder next numbers them. The beginning tells line ends, MMDF, and
+the dialect as far as it can. The guess may be wrong, and nothing hangs on it:
+
+- *the record added* says itself how it is quoted: our block behind the From_ line, with ``rd`` or ``asis`` where
+  needed, outweighs the dialect. No line in it may separate, whether somebody believes its ``Content-Length`` or not
+  (``Dialect.alone``): in mboxcl2 a line that looks like a From_ line is quoted after all, other ones are not.
+- *the records before* are judged without it (``mailstore.drivers.mbox.evidence``): what the file speaks for stays the
+  same, however many deliveries come. The last of them gets the line end or the empty line that it lacks, no more.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+from mailstore.drivers.mbox import render
+from mailstore.drivers.mbox.appending import TAIL, message_of, missing_close, write_end
+from mailstore.drivers.mbox.staging import StagedMessage
+from mailstore.formats.mbox.dialect import DEFAULT, DIALECTS, Dialect
+from mailstore.formats.mbox.opening import PROBE, Opening, read_opening
+from mailstore.model.changes import Append, Change, Outcome
+from mailstore.system import clock
+
+
+def are_plain(changes: Sequence[Change]) -> bool:
+    """Tell whether changes are appends that ask nothing of the folder: no key, no UID, no keyword to be listed."""
+    for change in changes:
+        if not isinstance(change, Append) or change.uid or change.staged.key is not None:
+            return False
+        if (change.staged.meta if change.meta is None else change.meta).keywords:
+            return False
+    return True
+
+
+def deliver(path: str, fd: int, pinned: Dialect | None, appends: Sequence[Change]) -> list[Outcome] | None:
+    """Append to the locked file ``fd``, without UIDs; durable on return.
+
+    Args:
+        path: the file's path.
+        fd: open for reading and writing, locked; a crash's leftovers are cleared away.
+        pinned: the dialect, where it is known already.
+        appends: see ``are_plain``.
+
+    Returns:
+        One Outcome for each; None where nothing was done: the file is empty, or no mbox, and wants a closer look.
+    """
+    size = os.fstat(fd).st_size
+    head = _read(fd, 0, min(size, PROBE))
+    opening = read_opening(head)
+    if opening is None:
+        return None
+    dialect = _dialect(fd, head, size, opening, pinned).alone()
+    now = clock.now()
+
+    def pieces() -> Iterator[bytes]:
+        for change in appends:
+            assert isinstance(change, Append)
+            staged = change.staged
+            assert isinstance(staged, StagedMessage)
+            meta = staged.meta if change.meta is None else change.meta
+            yield from render.record(staged.body, message_of(staged, meta, 0, now), dialect)
+
+    tail = _read(fd, max(size - TAIL, 0), TAIL)
+    write_end(path, fd, size, missing_close(tail, dialect), pieces())
+    return [Outcome("done") for _ in appends]
+
+
+def _dialect(fd: int, head: bytes, size: int, opening: Opening, pinned: Dialect | None) -> Dialect:
+    """Return the dialect to write in: the one that is known, or what the beginning of the file speaks for."""
+    if opening.mmdf:
+        return DIALECTS["mmdf"].with_eol(opening.eol)
+    if pinned is not None and not pinned.mmdf:
+        return pinned.with_eol(opening.eol)
+    if b"Content-Length:" not in head and b">From " not in head:
+        return DEFAULT.with_eol(opening.eol)
+    from mailstore.drivers.mbox.evidence import evidence_of_beginning  # late: most files say nothing
+
+    return evidence_of_beginning(head, size, opening, lambda at, count: _read(fd, at, count)).dialect(opening)
+
+
+def _read(fd: int, offset: int, size: int) -> bytes:
+    """Return up to ``size`` bytes from ``offset``; fewer only at the end."""
+    data = os.pread(fd, size, offset)
+    while len(data) < size and (more := os.pread(fd, size - len(data), offset + len(data))):
+        data += more
+    return data
