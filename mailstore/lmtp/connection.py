@@ -114,7 +114,7 @@ class Connection(asyncio.Protocol):
     def _advance(self) -> None:
         """Work off the input until something has to be waited for; then send what there is to say."""
         session = self._session
-        while not (self._busy or self._clogged):
+        while self._transport is not None and not (self._busy or self._clogged):
             event = session.next_event()
             if event is None:
                 break

@@ -423,3 +423,14 @@ def test_root_does_not_deliver(tmp_path: Path, options: tuple[str, ...]) -> None
 def test_a_template_that_makes_no_sense(tmp_path: Path) -> None:
     ran = mstore("lmtp", "--listen", f"unix:{tmp_path}/s", f"maildir:{tmp_path}/%z")
     assert (ran.code, "there is no %z" in ran.err) == (64, True)
+
+
+def test_a_client_that_leaves_harms_nobody(root: Path) -> None:
+    make(root, "joe")
+    with serving(root, f"maildir:{root}/%n") as server:
+        for said in (b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<joe>\r\nDATA\r\n" + b"x" * (3 << 20), b"", b"LHLO"):
+            with server.socket() as sock:
+                sock.sendall(said)
+        assert [code for code, _ in server.send(BODY, "joe@here")] == [250]
+        assert server.end() == 0
+    assert len(messages(root, "joe")) == 1
