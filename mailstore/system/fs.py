@@ -148,6 +148,20 @@ def temporary_beside(path: str, mode: int = 0o600) -> tuple[int, str]:
             return create(name, mode), name
 
 
+def try_room(path: str, size: int) -> int:
+    """Return the error number of making a file of ``size`` bytes beside ``path``; 0 where there is room for it."""
+    try:
+        fd, temporary = temporary_beside(path)
+        try:
+            write_all(fd, b"\0" * size)
+        finally:
+            calls.close(fd)
+            calls.unlink(temporary)
+    except OSError as error:
+        return error.errno or 0
+    return 0
+
+
 # --- writing ---------------------------------------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ Problems, and what is done about each:
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -49,7 +50,10 @@ from mailstore.system import clock, fs
 _T = TypeVar("_T")
 
 _INTERRUPTED = (apsw.SQLITE_READONLY_ROLLBACK, apsw.SQLITE_READONLY_RECOVERY, apsw.SQLITE_READONLY_CANTINIT)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _CACHE_KIB = 8 << 10
+_SHARED_SIZE = 32 << 10
+"""Bytes of a -shm, which SQLite makes when it opens a database."""
 _TRIES = 100
 """How often a read of a database that changes under it is repeated."""
 
@@ -84,6 +88,7 @@ class Database:
         self._shared: tuple[int, int] | None = None
         self._counted: tuple[int, int] | None = None
         self._waiting_since = 0.0
+        self._refusal = 0
 
     # -- opening and closing
 
@@ -119,7 +124,7 @@ class Database:
         except FileExistsError:
             pass
         except OSError as error:
-            raise CannotCreate(f"{self.path} cannot be created: {error.strerror}", path=self.path) from error
+            raise fs.translate(error, self.path, CannotCreate) from error
 
     def _migrate(self) -> None:
         """Bring the schema to today's, in one transaction; a new database gets its epoch."""
@@ -179,9 +184,14 @@ class Database:
         check_library()
         connection = apsw.Connection(self.path, flags=apsw.SQLITE_OPEN_READWRITE)
         connection.set_busy_handler(self._wait)
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA synchronous = EXTRA")
-        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        try:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA synchronous = EXTRA")
+            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        except apsw.Error:
+            self._refusal = connection.system_errno
+            connection.close()  # or its lock makes readers believe that a writer is at work
+            raise
         self._shared = None
         return connection
 
@@ -219,7 +229,7 @@ class Database:
 
     def read(self, ask: Callable[[apsw.Connection], _T]) -> _T:
         """Return what ``ask`` finds in one snapshot. It may be called several times; it must not write."""
-        with failures(self.path):
+        with failures(self.path, system=self._system_errno):
             for _ in range(_TRIES):
                 connection = self._current()
                 try:
@@ -265,7 +275,7 @@ class Database:
         self.check_writable()
         if self._filling and not bulk:
             self._use_wal()
-        with failures(self.path, self._waited):
+        with failures(self.path, self._waited, self._system_errno):
             connection = self._begin()
             try:
                 yield connection
@@ -298,23 +308,40 @@ class Database:
     def _waited(self) -> float:
         return clock.monotonic() - self._waiting_since
 
+    def _system_errno(self) -> int:
+        """Return what the system said when SQLite last failed, as far as it is about room.
+
+        SQLite keeps not the right number for a -wal or -shm that cannot be made, so a file of that size is tried.
+        """
+        said = self._refusal if self._connection is None else self._connection.system_errno
+        return said if said in _NO_ROOM or self.readonly else fs.try_room(self.path, _SHARED_SIZE)
+
 
 @contextmanager
-def failures(path: str, waited: Callable[[], float] = lambda: 0.0) -> Iterator[None]:
-    """Turn SQLite's and the system's errors into mailstore's, naming the database."""
+def failures(
+    path: str, waited: Callable[[], float] = lambda: 0.0, system: Callable[[], int] = lambda: 0
+) -> Iterator[None]:
+    """Turn SQLite's and the system's errors into mailstore's, naming the database.
+
+    ``waited`` tells for how many seconds it waited for a lock, ``system`` the error number behind SQLite's error.
+    """
     try:
         yield
     except apsw.Error as error:
-        raise _meaning(error, path, waited()) from error
+        raise _meaning(error, path, waited(), system) from error
     except FileNotFoundError as error:
         raise StorageFailure(f"{path} is gone", path=path) from error
     except OSError as error:
         raise StorageFailure(f"{path}: {error.strerror}", path=path) from error
 
 
-def _meaning(error: apsw.Error, path: str, waited: float) -> StoreError:
+def _meaning(error: apsw.Error, path: str, waited: float, system: Callable[[], int]) -> StoreError:
     text = str(error)
     match error:
+        case apsw.IOError() | apsw.CantOpenError() if (number := system()) in _NO_ROOM:
+            # SQLite calls only ENOSPC of a write "full": not EDQUOT, nor a -wal or -shm that cannot be made
+            reason = os.strerror(number)
+            return StorageFull(f"{path}: {reason}; nothing was stored", path=path, quota=number == errno.EDQUOT)
         case apsw.BusyError() | apsw.LockedError():
             return StoreBusy(f"{path} is locked by another program: {text}", path=path, waited=waited)
         case apsw.FullError():
