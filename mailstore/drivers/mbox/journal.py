@@ -9,8 +9,8 @@ The solution. A hidden file beside the mailbox (in the state directory where tha
 under way; it is synced before the mailbox is touched. ``recover`` reads it under the mailbox's lock.
 
 - *append*: where the append begins, what stands before it, how it begins, and its length. What is there is cut off
-  again only if it begins like that and is shorter than it was to be: an append that was completed, or a file that
-  somebody wrote anew since, is left alone. So clearing this needs no sync.
+  again only if it begins like that, or with NULs, and is shorter than it was to be: an append that was completed, or a
+  file that somebody wrote anew since, is left alone. So clearing this needs no sync.
 - *copy*: the new contents, complete. They are copied over the old again, as often as needed; what other programs
   appended meanwhile is kept behind them.
 """
@@ -241,7 +241,10 @@ def _cut_off(fd: int, facts: dict[str, int | str]) -> bool:
     if status.st_ino != facts["inode"] or status.st_size <= offset or 0 <= length <= status.st_size - offset:
         return False
     there = os.pread(fd, min(len(start), status.st_size - offset), offset)
-    if os.pread(fd, len(before), offset - len(before)) != before or not start.startswith(there):
+    if os.pread(fd, len(before), offset - len(before)) != before:
+        return False
+    # NULs: a file that grew before its data came, or that could not be cut back (btrfs out of quota clears the block)
+    if not all(byte in (0, own) for byte, own in zip(there, start, strict=False)):
         return False
     fs.truncate(fd, offset)
     fs.sync_file(fd)

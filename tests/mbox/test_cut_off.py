@@ -1,0 +1,45 @@
+"""What stands where an append was interrupted is taken away, also when the system left NULs there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mailstore import open_store
+from mailstore.drivers.mbox import journal
+
+FIRST = b"Subject: first\n\nfirst\n"
+
+
+@pytest.mark.parametrize("length", [-1, 3000])
+@pytest.mark.parametrize("cleared", [0, 5, 64, 1616])
+def test_an_append_whose_beginning_was_cleared(tmp_path: Path, cleared: int, length: int) -> None:
+    """btrfs, out of quota, refuses to cut a file and has cleared the rest of the block by then."""
+    box = tmp_path / "mbox"
+    with open_store(f"mbox:{box}", create=True) as store:
+        store.inbox.append(FIRST)
+    before = box.read_bytes()
+    record = b"From joe@example.org Wed Nov 25 11:09:42 2026\nSubject: second\n\n" + b"text\n" * 1000
+    with box.open("r+b") as file:
+        journal.Append(str(box), file.fileno(), len(before), record, length)
+        file.seek(0, os.SEEK_END)
+        file.write(b"\0" * cleared + record[cleared:2000])
+    with open_store(f"mbox:{box}") as store:
+        assert [message.bytes() for message in store.inbox] == [FIRST]
+    assert box.read_bytes() == before
+
+
+def test_mail_of_others_is_left_alone(tmp_path: Path) -> None:
+    """The file was cut and another program appended there: what it wrote does not begin like our append."""
+    box = tmp_path / "mbox"
+    with open_store(f"mbox:{box}", create=True) as store:
+        store.inbox.append(FIRST)
+    size = box.stat().st_size
+    with box.open("r+b") as file:
+        journal.Append(str(box), file.fileno(), size, b"From joe@example.org Wed Nov 25 11:09:42 2026\n", 3000)
+        file.seek(0, os.SEEK_END)
+        file.write(b"From ann@example.org Wed Nov 25 11:09:43 2026\nSubject: hers\n\nhers\n\n")
+    with open_store(f"mbox:{box}") as store:
+        assert [message.bytes() for message in store.inbox] == [FIRST, b"Subject: hers\n\nhers\n"]
