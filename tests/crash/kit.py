@@ -9,6 +9,8 @@ from __future__ import annotations
 import mailbox
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,6 +20,9 @@ from mailstore import open_store
 
 FORMS = ("maildir", "mbox", "sqlite")
 INSIDE = {"maildir": "Maildir", "mbox": "mbox", "sqlite": "mail.db"}
+MESSAGES = 60
+"""How many a conversion's source has."""
+SCRIPT = Path(__file__).parents[2] / "cli" / "mstore"
 THOROUGH = os.environ.get("MAILSTORE_TESTING") == "thorough"
 """Whether to try everything instead of a part that is chosen evenly."""
 
@@ -52,7 +57,7 @@ def found(raw: bytes) -> int:
 
 def see_maildir(path: Path) -> list[int]:
     """Return the message numbers of a Maildir by reading its files, sorted."""
-    return sorted(found(file.read_bytes()) for part in ("new", "cur") for file in (path / part).iterdir())
+    return sorted(found(file.read_bytes()) for part in ("new", "cur") for file in path.glob(f"{part}/*"))
 
 
 def see_mbox(path: Path) -> list[int]:
@@ -69,6 +74,8 @@ def see_sqlite(path: Path) -> list[int]:
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     try:
         assert connection.pragma("integrity_check") == "ok"
+        if not connection.pragma("user_version"):
+            return []  # a database that is not made yet
         assert list(connection.execute("PRAGMA foreign_key_check")) == []
         bodies = connection.execute(
             "SELECT m.body FROM message m JOIN folder f USING (account, folder) WHERE f.path = 'INBOX' ORDER BY m.uid"
@@ -100,10 +107,36 @@ def left_over(form: str, directory: Path) -> list[str]:
     """Return the files that a finished change leaves to nobody: temporary ones, locks, journals."""
     path = directory / INSIDE[form]
     top = path if form == "maildir" else directory
-    kept = re.compile(r"\.mailstore-index\..*|mailstore\.index|dovecot-.*(?<!\.lock)|.*\.journal")
-    names = [name for name in os.listdir(top) if name not in (*INSIDE.values(), "cur", "new", "tmp")]
+    kept = re.compile(r"\.mailstore-index\..*|mailstore\.index|dovecot-.*(?<!\.lock)|.*\.mstore-journal")
+    known = (*INSIDE.values(), "cur", "new", "tmp")
+    names = [name for name in os.listdir(top) if name not in known and not name.startswith("filler")]
     names += os.listdir(path / "tmp") if form == "maildir" else []
     return sorted(name for name in names if not kept.fullmatch(name))
+
+
+def delivery(form: str, directory: Path, *words: str) -> list[str]:
+    """Return the command line that delivers standard input into INBOX, as an MTA starts it."""
+    return [sys.executable, str(SCRIPT), "deliver", *words, location(form, directory)]
+
+
+def deliver(form: str, directory: Path, data: bytes, *words: str) -> tuple[int, str]:
+    """Carry that out; return the exit code and what it said. It never says anything on standard output."""
+    command = delivery(form, directory, *words)
+    done = subprocess.run(command, input=data, capture_output=True, timeout=120, check=False)
+    assert done.stdout == b""
+    return done.returncode, done.stderr.decode(errors="replace")
+
+
+def source(form: str, tmp_path: Path) -> str:
+    """Make a store of another form to convert from, on the ordinary disk."""
+    other = FORMS[(FORMS.index(form) + 1) % len(FORMS)]
+    (tmp_path / "source").mkdir()
+    where = location(other, tmp_path / "source")
+    with open_store(where, create=True) as store:
+        for number in range(MESSAGES):
+            store.inbox.append(message(number), flags=["\\Seen"], internal_date=1_600_000_000 + number)
+        assert [found(one.bytes()) for one in store.inbox] == list(range(MESSAGES))
+    return where
 
 
 def spread(points: Iterable[int], some: int) -> list[int]:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from crash.kit import FORMS, THOROUGH, found, listed, location, message, see
+from crash.kit import FORMS, MESSAGES, THOROUGH, listed, location, message, see, source
 from support.disks import clone, clones, ext4, mounted, run
 from support.mstore import COMMAND, mstore
 from support.peers import UTC, need
@@ -162,13 +162,13 @@ def test_without_syncs_acknowledged_mail_is_lost(form: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("form", FORMS)
 def test_a_conversion_that_ended_is_on_the_disk(form: str, tmp_path: Path) -> None:
     """What ``mstore convert`` reports as done passes ``mstore verify`` after a power cut at that moment."""
-    source = source_of(form, tmp_path)
+    origin = source(form, tmp_path)
     with disk(tmp_path, "data=writeback") as (image, at):
-        ran = mstore("convert", source, location(form, at))
+        ran = mstore("convert", origin, location(form, at))
         copy = clone(image, image.with_name("copy"))
         assert ran.code == 0, ran.err
         with mounted(copy, tmp_path / "after") as after:
-            ran = mstore("verify", source, location(form, after))
+            ran = mstore("verify", origin, location(form, after))
             assert ran.code == 0, ran.err + ran.out
             assert sorted(see(form, after)) == list(range(MESSAGES))
 
@@ -176,10 +176,10 @@ def test_a_conversion_that_ended_is_on_the_disk(form: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("form", FORMS)
 def test_a_conversion_that_was_cut_off_is_finished_by_the_next(form: str, tmp_path: Path) -> None:
     """Every message once, and the report says so; at any of some moments of chance."""
-    source = source_of(form, tmp_path)
+    origin = source(form, tmp_path)
     copies = []
     with disk(tmp_path) as (image, at):
-        process = subprocess.Popen([*COMMAND, "convert", "-q", source, location(form, at)])
+        process = subprocess.Popen([*COMMAND, "convert", "-q", origin, location(form, at)])
         while process.poll() is None:
             copies.append(clone(image, image.with_name(f"copy{len(copies)}")))
             time.sleep(0.002)
@@ -192,23 +192,8 @@ def test_a_conversion_that_was_cut_off_is_finished_by_the_next(form: str, tmp_pa
                 forget_empty_lock(after)
                 assert before.count(-1) <= (form == "mbox")
                 states.add(len(before))
-                ran = mstore("convert", "--json", source, location(form, after))
+                ran = mstore("convert", "--json", origin, location(form, after))
                 assert ran.code == 0, ran.err
                 assert (ran.json["messages"]["found"], ran.json["messages"]["failed"]) == (MESSAGES, 0)
                 assert sorted(see(form, after)) == sorted(listed(form, after)) == list(range(MESSAGES))
         assert states <= set(range(MESSAGES + 1))
-
-
-MESSAGES = 130
-
-
-def source_of(form: str, tmp_path: Path) -> str:
-    """Make a store of another form to convert from, on the ordinary disk."""
-    other = FORMS[(FORMS.index(form) + 1) % len(FORMS)]
-    (tmp_path / "source").mkdir()
-    where = location(other, tmp_path / "source")
-    with open_store(where, create=True) as store:
-        for number in range(MESSAGES):
-            store.inbox.append(message(number), flags=["\\Seen"], internal_date=1_600_000_000 + number)
-        assert [found(one.bytes()) for one in store.inbox] == list(range(MESSAGES))
-    return where

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -107,21 +106,23 @@ def limit_to(subvolume: Path, limit: str) -> None:
     run("btrfs", "qgroup", "limit", limit, subvolume)
 
 
-def room(at: Path) -> int:
-    """Return how many bytes are free."""
-    return shutil.disk_usage(at).free
+def eat(at: Path, leave: int = 0) -> None:
+    """Fill a file system, or what the user has of it, up to about ``leave`` bytes; again to fill what is left."""
+    reserve = at / "filler-reserve"
+    if leave:
+        reserve.write_bytes(b"\0" * leave)
+    with (at / "filler").open("ab", buffering=0) as file:
+        for piece in (1 << 20, 1 << 12, 1):
+            try:
+                while file.write(b"\0" * piece) == piece:
+                    pass
+            except OSError:
+                continue
+    reserve.unlink(missing_ok=True)
+    run("sync", "-f", at)
 
 
-def eat(at: Path, leave: int = 0) -> Path:
-    """Fill a file system up to ``leave`` bytes with one file, which is returned: removing it makes room."""
-    filler = at / "filler"
-    with filler.open("wb", buffering=0) as file:
-        try:
-            while (free := room(at) - leave) > 0:
-                file.write(b"\0" * min(free, 1 << 20))
-            if not leave:
-                while True:
-                    file.write(b"\0" * 512)
-        except OSError:
-            pass
-    return filler
+def eat_inodes(at: Path, leave: int = 0) -> None:
+    """Use up all inodes but ``leave``."""
+    for number in range(os.statvfs(at).f_ffree - leave):
+        (at / f"filler{number}-{leave}").touch()
