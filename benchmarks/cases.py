@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.delivery import delivery
+from benchmarks.lmtp import lmtp
 from benchmarks.measure import Bar, Case, Contender, Run
 from benchmarks.tools import mstore, python
 
@@ -239,5 +240,6 @@ def all_cases(kit: Kit, only: Iterable[str] = ()) -> list[Case]:
             makers[f"{form}-to-sqlite-{profile}"] = lambda p=profile, f=form: to_sqlite(kit, p, f)
     makers |= {f.__name__: lambda f=f: f(kit) for f in (counting, listing, huge, sparse)}
     makers["delivery"] = lambda: delivery(kit.peers)
+    makers["lmtp"] = lambda: lmtp(kit.peers)
     wanted = tuple(only)
     return [make() for key, make in makers.items() if not wanted or key.startswith(wanted)]

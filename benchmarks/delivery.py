@@ -47,18 +47,21 @@ def _maildirquota(place: Path) -> None:
     (place / "m" / "maildirsize").write_text("1000000000S\n")
 
 
-def _filter(place: Path) -> None:
+def filter_file(place: Path) -> None:
+    """Make a Maildir and maildrop's instructions."""
     _maildir(place)
     (place / "filter").write_text(f'to "{place}/m/"\n')
     (place / "filter").chmod(0o600)
 
 
-def _procmailrc(place: Path) -> None:
+def procmailrc(place: Path) -> None:
+    """Make a Maildir and procmail's instructions."""
     _maildir(place)
     (place / "rc").write_text(f"DEFAULT={place}/m/\n")
 
 
-def _dovecot(place: Path) -> None:
+def dovecot(place: Path) -> None:
+    """Make a Maildir and Dovecot's configuration."""
     _maildir(place)
     (place / "conf").write_text(
         f"mail_location = maildir:{place}/m\nfirst_valid_uid = 0\nfirst_valid_gid = 0\nlog_path = /dev/stderr\n"
@@ -69,36 +72,41 @@ def _dovecot(place: Path) -> None:
         place.chmod(0o755)
 
 
-def _arrived(place: Path, _: Run) -> int:
+def arrived(place: Path, _: Run) -> int:
+    """Count what is in the Maildir."""
     return len(os.listdir(place / "m" / "new"))
+
+
+def lda_command() -> Sequence[str]:
+    """Return the command line of Dovecot's agent, in which ``{}`` is the run's own directory."""
+    as_nobody = () if os.getuid() else ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
+    return (*as_nobody, "env", "HOME={}", "USER=joe", LDA, "-c", "{}/conf", "-f", "ann@example.org")
 
 
 def delivery(peers: dict[str, str]) -> Case:
     """Fifty deliveries, one process each."""
-    as_nobody = () if os.getuid() else ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
     ours = [*mstore(), "deliver", "-f", "ann@example.org"]
     contenders = [
         Contender("python3 -I -S -c pass", _repeated(os.path.realpath(sys.executable), "-I", "-S", "-c", "pass")),
-        Contender("mstore deliver, Maildir (synced)", _repeated(*ours, "{}/m", setup=_maildir), kept=_arrived),
+        Contender("mstore deliver, Maildir (synced)", _repeated(*ours, "{}/m", setup=_maildir), kept=arrived),
         Contender("mstore deliver, mbox (synced)", _repeated(*ours, "--create", "mbox:{}/box")),
         Contender("mstore deliver, SQLite (synced)", _repeated(*ours, "--create", "sqlite:{}/s.db")),
     ]
     if "maildrop" in peers:
         contenders.append(
-            Contender("maildrop, Maildir", _repeated("maildrop", "{}/filter", setup=_filter), kept=_arrived)
+            Contender("maildrop, Maildir", _repeated("maildrop", "{}/filter", setup=filter_file), kept=arrived)
         )
     if "procmail" in peers:
         contenders.append(
-            Contender("procmail, Maildir", _repeated("procmail", "{}/rc", setup=_procmailrc), kept=_arrived)
+            Contender("procmail, Maildir", _repeated("procmail", "{}/rc", setup=procmailrc), kept=arrived)
         )
     if "deliverquota" in peers:
         contenders.append(
-            Contender("deliverquota", _repeated("deliverquota", "{}/m", setup=_maildirquota), kept=_arrived)
+            Contender("deliverquota", _repeated("deliverquota", "{}/m", setup=_maildirquota), kept=arrived)
         )
     if os.path.exists(LDA) and (os.getuid() or shutil.which("setpriv")):
-        command = (*as_nobody, "env", "HOME={}", "USER=joe", LDA, "-c", "{}/conf", "-f", "ann@example.org")
         contenders.append(
-            Contender("dovecot-lda, Maildir (synced)", _repeated(*command, setup=_dovecot), kept=_arrived)
+            Contender("dovecot-lda, Maildir (synced)", _repeated(*lda_command(), setup=dovecot), kept=arrived)
         )
     bare = "python3 -I -S -c pass"
     bars = [Bar("mstore deliver, Maildir (synced)", "at most 2 x the interpreter's bare start", bare, 2.0)]

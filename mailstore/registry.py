@@ -30,6 +30,9 @@ _DOVECOT_OPTION = re.compile(r":([A-Z][A-Z0-9]*)=([^:]*)\Z")
 _INDEX_PLACES = ("auto", "beside", "state", "memory")
 _DATABASE_SUFFIXES = (".db", ".sqlite", ".sqlite3")
 
+_LATE = ("ctypes", "random", "tempfile", "urllib.parse")
+"""What our own modules load of the standard library only when they need it."""
+
 _registered: dict[str, Format] = {}
 
 
@@ -60,6 +63,23 @@ def find_format(name: str) -> Format | None:
         form: Format = import_module(_OURS[name]).FORMAT
         return form
     return _entry_points(name).get(name)
+
+
+def load_wholly(location: str) -> None:
+    """Import all modules of the format that ``location`` names, or of ours where it names none.
+
+    For a process that gives up rights before it opens stores: it may not be able to read code any more.
+    """
+    from pkgutil import walk_packages
+
+    for name in _LATE:
+        import_module(name)
+    match = _PREFIX.match(location)
+    for name in _OURS if match is None or find_format(match[1]) is None else (match[1],):
+        form = find_format(name)
+        module = import_module(_OURS.get(name, type(form).__module__))
+        for found in walk_packages(getattr(module, "__path__", ()), module.__name__ + "."):
+            import_module(found.name)
 
 
 def parse_location(text: str) -> Location:

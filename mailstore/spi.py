@@ -263,6 +263,19 @@ class Cloning(Protocol):
 
 
 @runtime_checkable
+class Adopting(Protocol):
+    """Native shortcut ``adopt``: a message for several accounts is stored once."""
+
+    def adopt(self, staged: Staged) -> Staged | None:
+        """Stage a message that another open store of this format has staged, as one more name of the same file.
+
+        ``staged`` stays its store's, to be committed or discarded there; either may come first. None where the two
+        cannot share it: another owner, group, permission or file system, another format; nothing is staged then.
+        """
+        ...
+
+
+@runtime_checkable
 class SpecialUse(Protocol):
     """Where Capabilities.special_use is true."""
 

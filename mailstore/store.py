@@ -17,7 +17,7 @@ from mailstore.model.changes import Change, FolderInfo, Outcome, Recovery, Stage
 from mailstore.model.info import Arrival
 from mailstore.model.names import INBOX, FolderPath
 from mailstore.model.specialuse import SPECIAL_USES, guess_special_use
-from mailstore.spi import Cloning, Driver, FreshFolders, Guard, Location, Settings, SpecialUse
+from mailstore.spi import Adopting, Cloning, Driver, FreshFolders, Guard, Location, Settings, SpecialUse
 
 _T = TypeVar("_T")
 
@@ -42,7 +42,7 @@ def open_store(
         readonly: change nothing there, not a byte, not an mtime.
         index: where a file format's index lives (see mailstore.spi.Settings).
         lock_timeout: seconds to wait for another program's lock.
-        mask: native shortcuts to do without (``clone``, ``move``, ``fresh``, ``shard``); results are the same.
+        mask: native shortcuts to do without (see NATIVE_SHORTCUTS in mailstore.model.caps); results are the same.
         options: options of the location, added to those it carries.
 
     Raises:
@@ -86,6 +86,10 @@ class Store:
         """The native shortcut ``clone``, or None."""
         if "clone" in native and isinstance(driver, Cloning):
             self.clone = driver.clone
+        self.adopt: Callable[[Staged], Staged | None] | None = None
+        """The native shortcut ``adopt``, or None; call it holding ``lock``."""
+        if "adopt" in native and isinstance(driver, Adopting):
+            self.adopt = driver.adopt
         self.fresh_folders: FreshFolders | None = None
         """The native shortcut ``fresh``, or None."""
         if "fresh" in native and isinstance(driver, FreshFolders):

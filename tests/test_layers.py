@@ -27,6 +27,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "facade": frozenset({"errors", "model", "spi", "registry"}),
     "convert": frozenset({"facade", "errors", "model", "spi", "system"}),
     "delivery": frozenset({"facade", "errors", "model", "formats", "system"}),
+    "lmtp": frozenset({"facade", "delivery", "registry", "errors", "model", "formats", "system"}),
     "testing": frozenset({"facade", "errors", "model", "spi", "system"}),
     "cli": frozenset({"__init__"}),
 }
@@ -43,11 +44,12 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "drivers.sql": frozenset({"apsw"}),
     "drivers.sidecar": frozenset({"apsw"}),
     "drivers.mbox": frozenset({"zstandard"}),
+    "lmtp": frozenset({"uvloop"}),
     "testing": frozenset({"pytest", "hypothesis", "apsw"}),
     "cli": frozenset({"click", "tqdm"}),
 }
 # What the command line may import: the public packages.
-PUBLIC = frozenset({"mailstore", "mailstore.convert", "mailstore.delivery"})
+PUBLIC = frozenset({"mailstore", "mailstore.convert", "mailstore.delivery", "mailstore.lmtp"})
 WRITING_OS = frozenset(
     name
     for names in (

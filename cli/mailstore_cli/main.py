@@ -25,6 +25,7 @@ COMMANDS = {
     "flag": "mailstore_cli.flag:flag",
     "expunge": "mailstore_cli.expunge:expunge",
     "folder": "mailstore_cli.folder:folder",
+    "lmtp": "mailstore_cli.lmtp:lmtp",
     "completion": "mailstore_cli.completion:completion",
 }
 """Every command and where it lives; only the module of the one asked for is imported."""

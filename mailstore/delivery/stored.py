@@ -24,7 +24,7 @@ def into_store(
 
     Raises: as ``mailstore.delivery.deliver``.
     """
-    path = _parsed(folder)
+    path = folder_named(folder)
     with open_store(location, create=create, folders=not path.is_inbox, lock_timeout=lock_timeout) as store:
         capabilities = store.capabilities
         body = incoming.body(capabilities.reserved_headers)
@@ -33,7 +33,7 @@ def into_store(
             key = None if once is None else identity(body, once)
             staged = store.stage([Arrival(body, meta, key)])
             try:
-                path = _existing(store, path, create)
+                path = existing(store, path, create)
                 outcome = store.commit([Append(path, staged[0])], need_uids=False)[0]
                 if outcome.error is not None:
                     raise outcome.error
@@ -45,7 +45,7 @@ def into_store(
     return str(path), outcome.status == "known"
 
 
-def _parsed(folder: str) -> FolderPath:
+def folder_named(folder: str) -> FolderPath:
     """Return the path of a name; INBOX for what no folder can be called."""
     try:
         return FolderPath.parse(folder)
@@ -53,7 +53,7 @@ def _parsed(folder: str) -> FolderPath:
         return INBOX
 
 
-def _existing(store: Store, path: FolderPath, create: bool) -> FolderPath:
+def existing(store: Store, path: FolderPath, create: bool) -> FolderPath:
     """Return ``path``, made where it is to be; INBOX where there is no such folder: mail is not refused for that."""
     try:
         store.folder(path, create=create)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from mailstore.model.flags import SYSTEM_FLAGS
 
-NATIVE_SHORTCUTS = frozenset({"clone", "move", "fresh", "shard"})
+NATIVE_SHORTCUTS = frozenset({"adopt", "clone", "move", "fresh", "shard"})
 """Names of the native shortcuts that ``open_store(..., mask=...)`` can switch off; each has a generic fallback."""
 
 

@@ -45,7 +45,9 @@ class Harness:
     def capabilities(self) -> Capabilities:
         """What stores of this driver keep, with nothing masked; found once for a class."""
         if type(self) not in self._capabilities:
-            with self.sibling("probe")._open(create=True) as store:
+            probe = self.sibling("probe")
+            probe.mask = frozenset()
+            with probe._open(create=True) as store:
                 self._capabilities[type(self)] = store.capabilities
         return self._capabilities[type(self)]
 

@@ -1,4 +1,4 @@
-"""An open Maildir: mailstore.spi.Driver with the native shortcuts clone, move, fresh and shard."""
+"""An open Maildir: mailstore.spi.Driver with the native shortcuts adopt, clone, move, fresh and shard."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import cast
 
 from mailstore.drivers.maildir import staging, subscriptions, tree
 from mailstore.drivers.maildir.account import Account
+from mailstore.drivers.maildir.adopt import adopt
 from mailstore.drivers.maildir.clone import clone
 from mailstore.drivers.maildir.commit import commit
 from mailstore.drivers.maildir.folder import MaildirFolder
@@ -56,7 +57,7 @@ class MaildirDriver:
             folder_ids=dovecot,
             batch="prefix",
             foreign_writers=True,
-            native=frozenset({"clone", "move", "fresh", "shard"}) - mask,
+            native=frozenset({"adopt", "clone", "move", "fresh", "shard"}) - mask,
         )
 
     # --- folders
@@ -177,6 +178,15 @@ class MaildirDriver:
         with fs.errors(self._account.tmp):
             self._prepare_staging()
             return list(clone(view, uids))
+
+    def adopt(self, staged: Staged) -> StagedFile | None:
+        """See Adopting.adopt."""
+        self._write()
+        if not isinstance(staged, StagedFile):
+            return None
+        with fs.errors(self._account.tmp):
+            self._prepare_staging()
+            return adopt(self._account, staged)
 
     def _prepare_staging(self) -> None:
         self._account.anchor()

@@ -4,8 +4,9 @@ The problem. A message must be wholly on the disk before its name can be seen; a
 its file; and the file name says the size, which a large body tells only when it has been written.
 
 The solution. ``tmp/`` of the root, the Maildir way; the name a message will have is kept beside, not used yet. A few
-files are synced as they are written; many are left to one syncfs before the first rename, on a descriptor that was
-opened before the first write. Whatever is left over is removed by ``recover`` after 36 hours.
+files are synced as they are written; more are left to the barrier before the first rename, which syncs them together,
+by a descriptor that was opened before the first write where they are many. Whatever is left over is removed by
+``recover`` after 36 hours.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from mailstore.errors import MailstoreError
 from mailstore.model.info import Arrival, Blob, Meta, body_chunks
 from mailstore.model.measure import crlf_size_of
 from mailstore.system import clock, fs
-from mailstore.system.barrier import FEW
+from mailstore.system.barrier import ONE_BY_ONE
 
 LEFTOVER = 36 * 3600
 """Seconds after which a file in ``tmp`` is nobody's any more (maildir(5))."""
@@ -65,7 +66,7 @@ def stage(account: Account, arrivals: Sequence[Arrival]) -> list[StagedFile]:
     Raises:
         OSError, MailstoreError: from the disk, or from a body that cannot be read.
     """
-    each = len(arrivals) <= FEW
+    each = len(arrivals) <= ONE_BY_ONE
     staged: list[StagedFile] = []
     try:
         staged.extend(_stage_one(account, arrival, each) for arrival in arrivals)  # one by one: what was made is known

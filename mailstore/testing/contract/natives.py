@@ -6,7 +6,20 @@ from typing import cast
 
 import pytest
 
-from mailstore import BODY, META, Arrival, FolderExists, FolderPath, Meta, NoSuchFolder, Row, SetState, Store
+from mailstore import (
+    BODY,
+    INBOX,
+    META,
+    Append,
+    Arrival,
+    FolderExists,
+    FolderPath,
+    Meta,
+    NoSuchFolder,
+    Row,
+    SetState,
+    Store,
+)
 from mailstore.model.flags import FLAGGED, SEEN
 from mailstore.spi import FreshFolder, FreshFolders, Shards
 from mailstore.testing.contract.base import Contract
@@ -41,6 +54,7 @@ class NativeContract(Contract):
         """What is masked is not at work."""
         assert store.capabilities.native == harness.capabilities.native - harness.mask
         assert (store.clone is None) == ("clone" not in store.capabilities.native)
+        assert (store.adopt is None) == ("adopt" not in store.capabilities.native)
         assert (store.fresh_folders is None) == ("fresh" not in store.capabilities.native)
 
     @clause("11.2")
@@ -132,6 +146,42 @@ class NativeContract(Contract):
         assert begun(store).publish([], SetState(PATH, 99, 5)) == []
         opened = harness.reopen(store)
         assert (bodies(opened.folder(PATH)), opened.folder(PATH).state()[:2]) == ([], (99, 5))
+
+    @clause("11.6")
+    @needs("native:adopt")
+    @pytest.mark.parametrize("first", ["commit", "discard", "last"])
+    def test_adopt(self, harness: Harness, store: Store, first: str) -> None:
+        """Committed here and there, dropped there, or committed there last: it is here as it was staged."""
+        sent = Meta(SEEN, internal_date=1_000_000_000)
+        with harness.sibling("other").closing() as elsewhere:
+            other = elsewhere.create()
+            staged = other.stage([Arrival(ONE, sent)])[0]
+            assert store.adopt is not None
+            adopted = store.adopt(staged)
+            assert adopted is not None
+            assert (adopted.size, adopted.meta, adopted.key) == (len(ONE), sent, None)
+            if first == "discard":
+                other.discard([staged])
+            if first == "commit":
+                assert other.commit([Append(INBOX, staged)])[0].status == "done"
+            assert store.commit([Append(INBOX, adopted), Append(INBOX, adopted)], need_uids=False)[1].status == "done"
+            if first == "last":
+                assert other.commit([Append(INBOX, staged)])[0].status == "done"
+            for opened in harness.now_and_reopened(store):
+                found = list(listing(opened.inbox).values())
+                assert [(seen.body, seen.flags, seen.internal_date) for seen in found] == [
+                    (ONE, SEEN, 1_000_000_000)
+                ] * 2
+            assert bodies(elsewhere.reopen(other).inbox) == ([] if first == "discard" else [ONE])
+
+    @clause("11.6")
+    @needs("native:adopt")
+    def test_what_cannot_be_adopted(self, store: Store, memory: Store) -> None:
+        """What a store of another format staged is not taken, and stays where it is."""
+        staged = memory.stage([Arrival(ONE)])[0]
+        assert store.adopt is not None
+        assert store.adopt(staged) is None
+        assert memory.commit([Append(INBOX, staged)])[0].status == "done"
 
     @clause("11.5")
     @needs("native:shard")
