@@ -1,13 +1,14 @@
-"""The file ``mailbox.lock`` beside a mailbox: making, judging, breaking and removing it.
+"""The file ``mailbox.lock`` beside a mailbox: making, breaking and removing it.
 
 The problem. A crashed program leaves its dotlock; a program that removes such a leftover may remove the fresh lock of
-somebody who was quicker; and on NFS a link(2) may be reported as failed although it was made.
+somebody who was quicker; on NFS a link(2) may be reported as failed although it was made; and the directory may be
+closed to us.
 
-The solution. A dotlock is made by link(2) from a temporary file, and taken as ours when that file has two names. It is
-broken only when its owner, a process of this host, is dead, or when nobody of this host is known to own it and both
-lock and mailbox have not changed for two minutes, by the file system's own clock. Whoever breaks a lock holds a flock
-on that very lock file and looks again that the name still means it. A lock that was held is removed only if it is
-still ours.
+The solution. A dotlock is made by link(2) from a temporary file, and taken as ours when that file has two names; in a
+directory that is closed to us one of the field's programs makes it (``lockhelpers``), and where none can, that is an
+error: never is the lock just left out. It is broken only by the rule of ``stalelocks``. Whoever breaks a lock holds a
+flock on that very lock file, or where it cannot be read the mailbox' kernel lock, and looks again that the name still
+means it. A lock that was held is removed only if it is still ours.
 """
 
 from __future__ import annotations
@@ -15,38 +16,44 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import stat
-import threading
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 from mailstore.errors import CannotCreate, StoreBusy
-from mailstore.system import clock, fs
+from mailstore.system import clock, fs, stalelocks
 
-STALE = 120
-"""Seconds without any change after which a lock nobody owns may be broken (Dovecot's mbox_dotlock_change_timeout)."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from mailstore.system.lockhelpers import Helper
+
+    Obtained = Callable[[], AbstractContextManager[bool]]
 
 REFRESH = 10.0
-"""Seconds after which ``Dotlock.refresh`` touches the lock."""
-
-_held: set[tuple[int, int]] = set()
-"""Device and inode of each dotlock this process holds: any other that names our pid is a leftover."""
-_held_guard = threading.Lock()
+"""Seconds after which ``Dotlock.refresh`` touches the lock: maildrop breaks one after a minute, others later."""
 
 
 class Dotlock:
-    """A dotlock that is held, or about to be: the open lock file that ``path`` is to name."""
+    """A dotlock that is held, or about to be: the open lock file that ``path`` is to name.
 
-    __slots__ = ("_fd", "_identity", "_process", "_touched", "path")
+    Args:
+        path: the lock's name.
+        fd: the open lock file; the Dotlock closes it.
+        remove: takes the name away.
+    """
 
-    def __init__(self, path: str, fd: int) -> None:
+    __slots__ = ("_fd", "_identity", "_process", "_remove", "_touched", "path")
+
+    def __init__(self, path: str, fd: int, remove: Callable[[str], None] | None = None) -> None:
         found = os.fstat(fd)
         self.path = path
         self._identity = (found.st_dev, found.st_ino)
         self._fd = fd
         self._process = os.getpid()
+        self._remove = remove
         self._touched = clock.monotonic()
-        with _held_guard:
-            _held.add(self._identity)
+        stalelocks.held.add(self._identity)
 
     def refresh(self) -> None:
         """Show that the owner is alive. Cheap: call it in every loop that runs under the lock.
@@ -60,7 +67,10 @@ class Dotlock:
         if not self.is_ours():
             raise StoreBusy(f"{fs.shown(self.path)}: another program broke our lock", path=self.path)
         with suppress(PermissionError):
-            fs.touch(self._fd)
+            if self._remove is None:
+                fs.touch(self._fd)
+            else:  # it may not be readable, so that there is no descriptor to do it by
+                fs.touch(self.path)
         self._touched = now
 
     def is_ours(self) -> bool:
@@ -75,11 +85,14 @@ class Dotlock:
         try:
             if self.is_ours():
                 with fs.errors(self.path):
-                    fs.unlink(self.path, missing_ok=True)
+                    (_unlink if self._remove is None else self._remove)(self.path)
         finally:
-            with _held_guard:
-                _held.discard(self._identity)
+            stalelocks.held.discard(self._identity)
             os.close(fd)
+
+
+def _unlink(path: str) -> None:
+    fs.unlink(path, missing_ok=True)
 
 
 def _identity(path: str) -> tuple[int, int] | None:
@@ -142,78 +155,35 @@ def _make_exclusively(lock: str) -> Dotlock | None:
     return made
 
 
-def _owner(text: bytes) -> tuple[int, bytes | None]:
-    """Read what a lock file says: (pid or 0, host or None). ``pid:host`` (Dovecot, us) or ``pid`` (liblockfile)."""
-    pid, colon, host = text.strip().partition(b":")
-    return (int(pid) if pid.isdigit() and len(pid) < 10 else 0), (host if colon else None)
+def _break_stale(box: str, present: int, obtained: Obtained | None, remove: Callable[[str], None] = _unlink) -> bool:
+    """Remove the dotlock of ``box`` if it is stale; True if it is gone now.
 
-
-def holder(path: str) -> str:
-    """Say who has the dotlock, as far as it tells."""
-    lock = f"{path}.lock"
+    Args:
+        box: path of the mailbox.
+        present: the file system's time in ns.
+        obtained: holds the mailbox' kernel lock if it can be had; None where there is no such lock.
+        remove: takes the lock's name away.
+    """
+    lock = f"{box}.lock"
     try:
-        fd = fs.open_source(lock, nofollow=True)
-        try:
-            pid, host = _owner(os.read(fd, 512))
-        finally:
-            os.close(fd)
+        opened = stalelocks.open_lock(lock)
     except OSError:
-        return fs.shown(lock)
-    owner = f" of process {pid}" if pid else ""
-    return f"{fs.shown(lock)}{owner}" + (f" on {fs.shown(os.fsdecode(host))}" if pid and host else "")
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
         return False
-    except OSError:
+    if opened is None:
         return True
-    return True
-
-
-def _is_stale(found: os.stat_result, text: bytes, box: str, present: int) -> bool:
-    """Judge a lock file by its status, contents and mailbox; ``present`` is the file system's time in ns."""
-    age = present - max(found.st_mtime_ns, found.st_ctime_ns)
-    pid, host = _owner(text)
-    here = os.fsencode(os.uname().nodename)
-    if pid and host == here:
-        if pid == os.getpid():  # we died here before with the same pid (containers), or a thread of ours holds it
-            with _held_guard:
-                return (found.st_dev, found.st_ino) not in _held
-        return not _alive(pid)
-    if pid and host is None and _alive(pid):
-        return False
-    if age <= STALE * 10**9:
-        return False
+    fd, readable = opened
     try:
-        mailbox = os.stat(box)
-    except OSError:
-        return True
-    return present - max(mailbox.st_mtime_ns, mailbox.st_ctime_ns) > STALE * 10**9
-
-
-def _break_stale(lock: str, box: str, present: int) -> bool:
-    """Remove ``lock`` if it is stale; True if it is gone now."""
-    try:
-        fd = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return True
-    except OSError:  # unreadable (Postfix makes it with mode 0), or no file at all
-        return False
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
+        # What keeps two that judge it now from removing each other's next lock; NFS allows no flock on what is read.
+        guarded = readable and _try_guard(fd)
         found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode) or not _is_stale(found, os.read(fd, 512), box, present):
+        verdict = stalelocks.judge(found, os.read(fd, 512) if readable else b"", box, present)
+        if not verdict or (obtained is None and not guarded):
             return False
-        if _identity(lock) != (found.st_dev, found.st_ino):
-            return False
-        fs.unlink(lock, missing_ok=True)
-    except PermissionError:  # a sticky directory: only its owner may remove it
+        with obtained() if obtained is not None else nullcontext(True) as free:
+            if (not free and (verdict == "old" or not guarded)) or _identity(lock) != (found.st_dev, found.st_ino):
+                return False
+            remove(lock)
+    except (PermissionError, BlockingIOError):  # a sticky directory: only its owner may; or another one is at it
         return False
     else:
         return True
@@ -221,11 +191,67 @@ def _break_stale(lock: str, box: str, present: int) -> bool:
         os.close(fd)
 
 
-def try_dotlock(path: str) -> Dotlock | None:
-    """Take the dotlock of ``path`` if it is free or stale."""
+def _try_guard(fd: int) -> bool:
+    """Lock the lock file itself; BlockingIOError where another breaker has it, False where that cannot be."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        return False
+    return True
+
+
+def try_dotlock(path: str, helper: str = "none", obtained: Obtained | None = None) -> Dotlock | None:
+    """Take the dotlock of ``path`` if it is free or stale.
+
+    Args:
+        path: the mailbox; it need not exist.
+        helper: who makes the lock in a directory closed to us: see ``mailstore.system.lockrules.HELPERS``.
+        obtained: holds the mailbox' kernel lock for a block if it can be had, and says so.
+
+    Raises:
+        CannotCreate: the directory is closed to us and no helper can do it; or something is in the way.
+    """
     lock = f"{path}.lock"
     with fs.errors(lock, CannotCreate):
-        made, present = _make_dotlock(lock)
-        if made is None and _break_stale(lock, path, present):
+        try:
+            made, present = _make_dotlock(lock)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM) or os.access(os.path.dirname(lock) or ".", os.W_OK):
+                raise
+            return _have_made(path, helper, obtained)
+        if made is None and _break_stale(path, present, obtained):
             made, present = _make_dotlock(lock)
         return made
+
+
+def _have_made(path: str, wanted: str, obtained: Obtained | None) -> Dotlock | None:
+    """Have a helper make the dotlock."""
+    from mailstore.system.lockhelpers import HelperFailed, helpers  # late: only a closed directory needs it
+
+    tried = []
+    for helper in helpers(wanted):
+        try:
+            return _ask(helper, path, obtained)
+        except HelperFailed as error:
+            tried.append(str(error))
+    reason = "; ".join(tried) or ("helper=none" if wanted == "none" else "no program that could make it is installed")
+    raise CannotCreate(
+        f"{fs.shown(path)}.lock cannot be made: the directory is closed to us, and {reason}; "
+        "the option locks=fcntl locks the mailbox itself alone",
+        path=path,
+    )
+
+
+def _ask(helper: Helper, path: str, obtained: Obtained | None) -> Dotlock | None:
+    def remove(_: str) -> None:
+        helper.unlock(path)
+
+    lock = f"{path}.lock"
+    if not helper.lock(path) and not (_break_stale(path, clock.now_ns(), obtained, remove) and helper.lock(path)):
+        return None
+    opened = stalelocks.open_lock(lock)
+    if opened is None:  # somebody broke it already
+        return None
+    return Dotlock(lock, opened[0], remove)

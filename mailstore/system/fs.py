@@ -232,8 +232,11 @@ def set_times(path_or_fd: str | int, seconds: int) -> None:
 
 
 def touch(path_or_fd: str | int) -> None:
-    """Set atime and mtime to the file system's present."""
-    calls.utime(path_or_fd)
+    """Set atime and mtime to the file system's present; never follows a symlink."""
+    if isinstance(path_or_fd, int):
+        calls.utime(path_or_fd)
+    else:
+        calls.utime(path_or_fd, follow_symlinks=False)
 
 
 def give(fd: int, owner: int, group: int) -> None:

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 
 from mailstore.drivers.mbox.layout import Layout, find_kind
 from mailstore.drivers.mbox.reading import Options
-from mailstore.drivers.mbox.source import Source, compression
+from mailstore.drivers.mbox.source import Source
 from mailstore.drivers.mbox.store import MboxDriver
 from mailstore.drivers.sidecar import open_index
-from mailstore.errors import CannotCreate, LocationError, NoSuchStore, NotAStore
+from mailstore.errors import CannotCreate, LocationError, NoSuchStore, NotAStore, StoreError
 from mailstore.formats.mbox.dialect import DIALECTS
 from mailstore.formats.mbox.opening import PROBE, read_opening
 from mailstore.spi import Location, Settings
 from mailstore.system import fs
-from mailstore.system.locks import LockRules
+from mailstore.system.lockrules import HELPERS, LockRules, read_methods
 
 _CHOICES = {
     "dialect": tuple(DIALECTS),
     "layout": ("sbd", "plain", "file"),
     "expunged": ("include", "skip"),
     "zone": ("local", "utc"),
-    "locks": ("both", "fcntl"),
+    "helper": HELPERS,
     "names": ("utf8", "utf7"),
 }
 
@@ -30,21 +31,21 @@ class _MboxFormat:
     """``mbox:FILE`` and ``mbox:DIRECTORY``."""
 
     name = "mbox"
-    options = frozenset({*_CHOICES, "inbox"})
+    options = frozenset({*_CHOICES, "inbox", "locks"})
 
     def detect(self, path: str) -> str | None:
         """Say why ``path`` is an mbox file, or a tree with at least one."""
         try:
             if os.path.isdir(path):
                 return _detect_tree(path)
-            if not os.path.isfile(path):  # opening a pipe would wait for its writer
-                return None
-            with open(path, "rb") as file:
-                head = file.read(PROBE)
-        except OSError:
+            source = Source(path)
+        except (OSError, StoreError):
             return None
-        if compression(head) is not None:
-            return _detect_packed(path)
+        with closing(source):
+            packed, head = source.packed, source.read(0, PROBE)
+        if packed is not None:
+            found = read_opening(head) is not None
+            return f"a file packed with {packed} that begins with a From_ line" if found else None
         if read_opening(head) is not None:
             return "a file that begins with a From_ line" if head[:1] != b"\x01" else "a file of MMDF messages"
         return "an empty file" if not head.strip(b"\r\n") else None
@@ -85,8 +86,7 @@ class _MboxFormat:
         index = open_index(settings, None if packed else beside, path)
         if made:  # what an index remembers is of a store that somebody removed
             index.remove_all()
-        methods = ("fcntl",) if given.get("locks") == "fcntl" else ("fcntl", "dotlock")
-        rules = LockRules(methods, settings.lock_timeout)
+        rules = _rules(location, settings)
         driver = MboxDriver(layout, options, settings, index, packed=packed, rules=rules)
         driver.recover()
         return driver
@@ -100,6 +100,15 @@ def _checked(location: Location) -> dict[str, str]:
         if name in _CHOICES and value not in _CHOICES[name]:
             raise LocationError(f"{name}={value}: one of {', '.join(_CHOICES[name])}, please", location=str(location))
     return dict(location.options)
+
+
+def _rules(location: Location, settings: Settings) -> LockRules:
+    text = location.options.get("locks", "debian")
+    try:
+        methods = read_methods(text)
+    except ValueError as error:
+        raise LocationError(f"locks={text}: {error}, please", location=str(location)) from None
+    return LockRules(methods, location.options.get("helper", "auto"), settings.lock_timeout)
 
 
 def _make(path: str, *, tree: bool) -> None:
@@ -121,18 +130,6 @@ def _check_file(path: str) -> bool:
         if read_opening(head) is None and head.strip(b"\r\n"):
             raise NotAStore(f"{fs.shown(path)}: not an mbox file: it does not begin with a From_ line", path=path)
         return source.packed is not None
-    finally:
-        source.close()
-
-
-def _detect_packed(path: str) -> str | None:
-    try:
-        source = Source(path)
-    except (NotAStore, NoSuchStore):
-        return None
-    try:
-        found = read_opening(source.read(0, PROBE)) is not None
-        return f"a file packed with {source.packed} that begins with a From_ line" if found else None
     finally:
         source.close()
 

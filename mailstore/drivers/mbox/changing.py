@@ -31,7 +31,8 @@ class Changer:
     def carry_out(self, held: Locked, changes: Sequence[Change], outcomes: list[Outcome]) -> None:
         """Carry out changes of one folder, in order, adding an outcome for each that is durable."""
         if not self._need_uids and are_plain(changes):
-            done = deliver(held.folder.path, held.fd, held.folder.pinned(os.fstat(held.fd)), changes)
+            pinned = held.folder.pinned(os.fstat(held.fd))
+            done = deliver(held.folder.path, held.fd, pinned, changes, held.refresh)
             if done is not None:
                 outcomes += done
                 return

@@ -19,7 +19,7 @@ the dialect as far as it can. The guess may be wrong, and nothing hangs on it:
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from mailstore.drivers.mbox import render
 from mailstore.drivers.mbox.appending import TAIL, message_of, missing_close, write_end
@@ -40,7 +40,9 @@ def are_plain(changes: Sequence[Change]) -> bool:
     return True
 
 
-def deliver(path: str, fd: int, pinned: Dialect | None, appends: Sequence[Change]) -> list[Outcome] | None:
+def deliver(
+    path: str, fd: int, pinned: Dialect | None, appends: Sequence[Change], beat: Callable[[], None]
+) -> list[Outcome] | None:
     """Append to the locked file ``fd``, without UIDs; durable on return.
 
     Args:
@@ -48,6 +50,7 @@ def deliver(path: str, fd: int, pinned: Dialect | None, appends: Sequence[Change
         fd: open for reading and writing, locked; a crash's leftovers are cleared away.
         pinned: the dialect, where it is known already.
         appends: see ``are_plain``.
+        beat: called for every piece that is written: whoever holds a dotlock shows that way that it lives.
 
     Returns:
         One Outcome for each; None where nothing was done: the file is empty, or no mbox, and wants a closer look.
@@ -66,7 +69,9 @@ def deliver(path: str, fd: int, pinned: Dialect | None, appends: Sequence[Change
             staged = change.staged
             assert isinstance(staged, StagedMessage)
             meta = staged.meta if change.meta is None else change.meta
-            yield from render.record(staged.body, message_of(staged, meta, 0, now), dialect)
+            for piece in render.record(staged.body, message_of(staged, meta, 0, now), dialect):
+                beat()
+                yield piece
 
     tail = _read(fd, max(size - TAIL, 0), TAIL)
     write_end(path, fd, size, missing_close(tail, dialect), pieces())

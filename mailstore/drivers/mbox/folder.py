@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from mailstore.drivers.mbox.reading import LargeBody, Parsed
+from mailstore.drivers.mbox.reading import LargeBody, Parsed, Reading
 from mailstore.drivers.mbox.scan import LIMIT
 from mailstore.drivers.mbox.shards import split
 from mailstore.drivers.mbox.source import Source
@@ -121,10 +121,10 @@ class MboxFolder:
         entry = folder.index.find(uid)
         if entry is None or folder.reading is None:
             raise NoSuchMessage(f"folder {self._path} has no message {uid}", folder=str(self._path), uid=uid)
-        parsed = folder.reading.parse(folder.reading.reread(*place(entry)))
-        body = parsed.body
+        with folder.reading.source.shared():
+            body = folder.reading.parse(folder.reading.reread(*place(entry))).body
         if isinstance(body, LargeBody) and folder.reading.source.packed is None:
-            source = Source(folder.path)
+            source = Source(folder.path, folder.rules)
             if source.status.st_ino != folder.reading.source.status.st_ino:
                 source.close()
                 raise MessageChanged(
@@ -155,9 +155,10 @@ class MboxFolder:
                 run.append(entries[at + len(run)])
                 end += size
             at += len(run)
-            data = reading.source.read(start, end - start) if length <= LIMIT else b""
-            for entry in run:
-                yield self._known_row(entry, want, data, start)
+            with reading.source.shared():
+                data = reading.source.read(start, end - start) if length <= LIMIT else b""
+                rows = [self._known_row(entry, want, data, start) for entry in run]
+            yield from rows
 
     def _known_row(self, entry: Entry, want: int, data: bytes, base: int) -> Row:
         """Return the row of a message whose record is in ``data``, which begins at offset ``base`` of the file."""
@@ -195,8 +196,12 @@ class MboxFolder:
             if not folder.stamp.numbered:
                 return []
             uidvalidity = folder.stamp.uidvalidity
-        inode = reading.source.status.st_ino
-        return [_Shard(start, stop, inode, uidvalidity) for start, stop in pairwise(split(reading, count))]
+        with folder.shared():  # its size is now that of whole records
+            reading = folder.reading
+            if reading is None:
+                return []
+            inode = reading.source.status.st_ino
+            return [_Shard(start, stop, inode, uidvalidity) for start, stop in pairwise(split(reading, count))]
 
     def read_shard(self, shard: object, want: int) -> Iterator[list[Row]]:
         """See Shards.read_shard."""
@@ -207,7 +212,7 @@ class MboxFolder:
         reading = folder.reading
         if reading is None or reading.source.status.st_ino != shard.inode:
             raise MessageChanged(f"folder {self._path} was replaced while it was read; list it again")
-        return _batches(self._shard_rows(shard, want))
+        return _locked(reading, _batches(self._shard_rows(shard, want)))
 
     def _shard_rows(self, shard: _Shard, want: int) -> Iterator[Row]:
         reading = self._folder.reading
@@ -281,6 +286,21 @@ def fresh_row(parsed: Parsed, want: int, uidvalidity: int) -> Row:
         None,
         parsed.notes,
     )
+
+
+def _locked(reading: Reading, batches: Iterator[list[Row]]) -> Iterator[list[Row]]:
+    """Read batch by batch, keeping other programs from writing only while one is read.
+
+    Raises:
+        MessageChanged: what was there has moved between two batches.
+    """
+    while True:
+        with reading.source.shared():
+            reading.mark.check(reading.source)
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -25,7 +25,7 @@ from mailstore.model.changes import SetState
 from mailstore.model.info import CHUNK, Arrival
 from mailstore.model.names import FolderPath
 from mailstore.system import clock, fs
-from mailstore.system.locks import replacing
+from mailstore.system.mailboxlocks import replacing
 
 
 class Receipt(NamedTuple):

@@ -21,7 +21,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 
 from mailstore.model.info import CHUNK
@@ -130,8 +130,11 @@ def forget(mailbox: str) -> None:
             fs.unlink(path, missing_ok=True)
 
 
-def copy_over(mailbox: str, fd: int, pieces: Iterator[bytes]) -> None:
-    """Give the open file new contents in place; ``pieces`` may read the old ones until they are exhausted."""
+def copy_over(mailbox: str, fd: int, pieces: Iterator[bytes], beat: Callable[[], None]) -> None:
+    """Give the open file new contents in place; ``pieces`` may read the old ones until they are exhausted.
+
+    ``beat`` is called for every piece that is copied: whoever holds a dotlock shows that way that it lives.
+    """
     path = _path(mailbox, _COPIES)
     status = os.fstat(fd)
     fs.make_directories(os.path.dirname(path))
@@ -150,10 +153,10 @@ def copy_over(mailbox: str, fd: int, pieces: Iterator[bytes]) -> None:
             fs.unlink(temporary, missing_ok=True)
         raise
     fs.sync_directory(os.path.dirname(path))
-    _finish_copy(path, fd)
+    _finish_copy(path, fd, beat)
 
 
-def _finish_copy(path: str, fd: int) -> bool:
+def _finish_copy(path: str, fd: int, beat: Callable[[], None]) -> bool:
     """Carry out a copy; False where the journal is of another file."""
     source = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
@@ -161,7 +164,7 @@ def _finish_copy(path: str, fd: int) -> bool:
         facts = json.loads(os.pread(source, _LINE, new))
         mine: bool = facts["inode"] == os.fstat(fd).st_ino
         if mine:
-            _copy(source, new, fd, facts["size"], bytes.fromhex(facts["stale"]))
+            _copy(source, new, fd, facts["size"], bytes.fromhex(facts["stale"]), beat)
             fs.sync_file(fd)
     finally:
         os.close(source)
@@ -170,7 +173,7 @@ def _finish_copy(path: str, fd: int) -> bool:
     return mine
 
 
-def _copy(source: int, new: int, fd: int, old: int, stale: bytes) -> None:
+def _copy(source: int, new: int, fd: int, old: int, stale: bytes, beat: Callable[[], None]) -> None:
     """Copy the ``new`` bytes of the journal over a file that had ``old``, and put behind them what came later.
 
     A longer file is made longer first, a shorter one cut last. So what another program appended after a crash lies
@@ -188,6 +191,7 @@ def _copy(source: int, new: int, fd: int, old: int, stale: bytes) -> None:
         fs.truncate(fd, new)
     at = 0
     while at < new:
+        beat()
         piece = os.pread(source, min(CHUNK, new - at), at)
         fs.pwrite_all(fd, piece, at)
         at += len(piece)
@@ -214,13 +218,13 @@ def is_pending(mailbox: str) -> bool:
         return False
 
 
-def recover(mailbox: str, fd: int) -> tuple[int, int]:
+def recover(mailbox: str, fd: int, beat: Callable[[], None]) -> tuple[int, int]:
     """Finish or undo what a crash left, under the mailbox's lock; returns how much was (finished, undone)."""
     finished = undone = 0
     copies, appends = _path(mailbox, _COPIES), _path(mailbox, _APPENDS)
     if os.path.lexists(copies):
         with suppress(ValueError, KeyError, OSError):
-            finished += _finish_copy(copies, fd)
+            finished += _finish_copy(copies, fd, beat)
     try:
         with open(appends, "rb") as file:
             said = file.read(_LINE).strip()

@@ -1,4 +1,4 @@
-"""A folder's file under its locks."""
+"""A folder's file under its locks, to write."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from contextlib import contextmanager, suppress
 
 from mailstore.drivers.mbox.sync import Folder
 from mailstore.drivers.mbox.writing import Locked
-from mailstore.system import fs
-from mailstore.system.locks import MailboxReplaced, mailbox_lock
+from mailstore.errors import StoreBusy
+from mailstore.system import clock, fs
+from mailstore.system.mailboxes import open_mailbox
+from mailstore.system.mailboxlocks import MailboxReplaced, mailbox_lock
 
 
 @contextmanager
@@ -17,21 +19,24 @@ def locked(folder: Folder) -> Iterator[Locked]:
     """Hold the locks of a folder's file, by the folder's rules, for the block; an absent file is made, empty.
 
     Raises:
-        StoreBusy: another program held a lock all the time.
+        StoreBusy: another program held a lock all the time, or put other files under the name.
+        CannotCreate: there can be no dotlock.
         ReadOnlyStore: the file cannot be written.
+        NotAStore: it is no regular file, or a link that is not followed.
     """
     path, rules = folder.path, folder.rules
-    dotlock = "dotlock" in rules.methods and _may_lock(path)
+    end = clock.monotonic() + rules.timeout
     while True:
         with fs.errors(path):
             fd = _open(path)
         try:
-            with mailbox_lock(path, fd, exclusive=True, timeout=rules.timeout, dotlock=dotlock) as held:
-                with fs.errors(path):
-                    yield Locked(folder, fd, held)
+            with mailbox_lock(path, fd, rules) as dotlock:
+                with fs.errors(path), folder.beating(dotlock):
+                    yield Locked(folder, fd, dotlock)
                 return
         except MailboxReplaced:
-            continue
+            if clock.monotonic() > end:
+                raise StoreBusy(f"{fs.shown(path)} is replaced by another file again and again", path=path) from None
         finally:
             os.close(fd)
 
@@ -39,12 +44,8 @@ def locked(folder: Folder) -> Iterator[Locked]:
 def _open(path: str) -> int:
     while True:
         try:
-            return fs.open_update(path, nofollow=False)
+            return open_mailbox(path, writing=True)
         except FileNotFoundError:
             with suppress(FileExistsError):
                 os.close(fs.create(path))
                 fs.sync_directory(os.path.dirname(path))
-
-
-def _may_lock(path: str) -> bool:
-    return os.access(os.path.dirname(path), os.W_OK | os.X_OK)

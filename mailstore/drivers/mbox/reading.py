@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from mailstore.drivers.mbox.evidence import quoting_of, weighed
 from mailstore.drivers.mbox.scan import LIMIT, NO_LINE, WINDOW, Extent, Rules, line_of, scanner
-from mailstore.drivers.mbox.source import Source
+from mailstore.drivers.mbox.source import Mark, Source
 from mailstore.errors import MessageChanged, NotAStore
 from mailstore.formats.headers import first
 from mailstore.formats.mbox import dialect as quoting
@@ -86,6 +86,7 @@ class Reading:
         self.options = options
         self.size = source.size
         self.mtime = int(source.status.st_mtime)
+        self.mark = Mark(source)
         head = source.read(0, PROBE)
         self.opening: Opening | None = read_opening(head)
         if self.opening is None and head.strip(b"\r\n"):
@@ -359,7 +360,6 @@ class LargeBody:
         self._reading = reading
         self._extent = extent
         self._content = content
-        self._probe = self._source.read(extent.start, 64)
         self._pieces: tuple[array[int], array[int]] | None = None  # message offsets, file offsets
         self._size = -1
         self._own: Source | None = None
@@ -458,17 +458,28 @@ class LargeBody:
     @property
     def size(self) -> int:
         """Length in bytes; finding it reads the record once where lines are quoted."""
-        self._load()
+        if self._pieces is None:
+            with self._source.shared():
+                self._reading.mark.check(self._source)
+                self._load()
         return self._size
 
     def read_at(self, offset: int, size: int) -> bytes:
-        """Return up to ``size`` bytes from ``offset``; fewer only at the end."""
+        """Return up to ``size`` bytes from ``offset``; fewer only at the end.
+
+        Raises:
+            MessageChanged: somebody else rewrote the file.
+            StoreBusy: another program is writing to it, for longer than the rules of locking wait.
+        """
+        with self._source.shared():
+            self._reading.mark.check(self._source)
+            return self._read_at(offset, size)
+
+    def _read_at(self, offset: int, size: int) -> bytes:
         targets, places = self._load()
         size = min(size, self._size - offset)
         if size <= 0:
             return b""
-        if self._source.read(self._extent.start, 64)[:32] != self._probe[:32]:
-            raise MessageChanged(f"{fs.shown(self._source.path)}: a message moved while it was read; list it again")
         pieces = []
         at = bisect_right(targets, offset) - 1
         while size > 0:

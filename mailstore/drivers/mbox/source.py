@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import BinaryIO, cast
 
-from mailstore.errors import MessageChanged, NoSuchStore, NotAStore, StorageFailure
+from mailstore.errors import MailstoreError, MessageChanged, NoSuchStore, NotAStore, StorageFailure
 from mailstore.system import fs
+from mailstore.system.lockrules import LockRules
+from mailstore.system.mailboxes import open_mailbox
+from mailstore.system.mailboxlocks import ReadingLock
 from mailstore.system.spool import CHUNK, Spool
 
 _MAGIC = (
@@ -23,6 +26,9 @@ _MAGIC = (
     (b"\xfd7zXZ\x00", "xz"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
 )
+
+_TAIL = 64
+"""Bytes at a file's end that tell whether anything before them moved."""
 
 
 def compression(head: bytes) -> str | None:
@@ -33,27 +39,39 @@ def compression(head: bytes) -> str | None:
 class Source:
     """An open file of mail.
 
+    Args:
+        path: where it is.
+        rules: how it is locked while it is read; None: not at all.
+
     Attributes:
         path: where it is.
         status: what fstat says, as of the opening or the last ``refresh``.
         size: bytes to read (unpacked).
         packed: the compression it came in, or None.
+        beat: called at every reading, if there is one: whoever holds a dotlock shows that way that it lives.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, rules: LockRules | None = None) -> None:
         self.path = path
         self._spool: Spool | None = None
+        self._rules = rules
+        self._process = os.getpid()
+        self._lock: ReadingLock | None = None
+        self._lock_fd = -1
+        self.beat: Callable[[], None] | None = None
         with fs.errors(path):
             try:
-                self.fd = fs.open_source(path)
+                self.fd = open_mailbox(path, writing=False)
             except FileNotFoundError:
                 raise NoSuchStore(f"{fs.shown(path)}: no such file", path=path) from None
         try:
-            self.status = _regular(self.fd, path)
+            self.status = os.fstat(self.fd)
             self.size = self.status.st_size
             self.packed = compression(os.pread(self.fd, 8, 0))
             if self.packed is not None:
                 self._unpack(self.packed)
+            elif rules is not None:
+                self._lock = ReadingLock(path, self.fd, rules)
         except BaseException:
             self.close()
             raise
@@ -72,6 +90,26 @@ class Source:
             raise
         self._spool, self.size = spool, spool.size
 
+    def shared(self) -> AbstractContextManager[None]:
+        """Keep other programs from writing to the file for a block; a packed file needs no such thing.
+
+        Raises:
+            StoreBusy: one is writing, for longer than the rules wait.
+        """
+        if self._lock is not None and self._process != os.getpid():
+            self._lock, self._process = self._lock_of_child(), os.getpid()
+        return nullcontext() if self._lock is None else self._lock.held()
+
+    def _lock_of_child(self) -> ReadingLock | None:
+        """Return locks on an open file of this process' own: the one it inherited is its parent's too."""
+        assert self._rules is not None
+        with suppress(OSError, MailstoreError):
+            self._lock_fd = open_mailbox(self.path, writing=False)
+            found = os.fstat(self._lock_fd)
+            if (found.st_dev, found.st_ino) == (self.status.st_dev, self.status.st_ino):
+                return ReadingLock(self.path, self._lock_fd, self._rules)
+        return None
+
     def refresh(self) -> os.stat_result:
         """Take in that the file grew or changed; returns its status now."""
         self.status = os.fstat(self.fd)
@@ -89,6 +127,8 @@ class Source:
 
     def read(self, offset: int, size: int) -> bytes:
         """Return up to ``size`` bytes from ``offset``; fewer only at the end."""
+        if self.beat is not None:
+            self.beat()
         if self._spool is not None:
             return self._spool.read_at(offset, size)
         try:
@@ -121,9 +161,10 @@ class Source:
 
     def close(self) -> None:
         """Close the descriptors; may be called twice."""
-        fd, self.fd = self.fd, -1
-        if fd >= 0:
-            os.close(fd)
+        fds, self.fd, self._lock_fd = (self.fd, self._lock_fd), -1, -1
+        for fd in fds:
+            if fd >= 0:
+                os.close(fd)
         if self._spool is not None:
             self._spool.close()
 
@@ -132,12 +173,32 @@ class Source:
             self.close()
 
 
-def _regular(fd: int, path: str) -> os.stat_result:
-    """Return the status of an open file, which must be a regular one."""
-    status = os.fstat(fd)
-    if not stat.S_ISREG(status.st_mode):
-        raise NotAStore(f"{fs.shown(path)}: not a regular file", path=path)
-    return status
+class Mark:
+    """Tells whether the bytes of an open file that were there at one time are where they were.
+
+    The file is as it was, or what it ended with is still there: then nothing was taken out, or put in, before it.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._times = source.status.st_mtime_ns, source.status.st_ctime_ns
+        self._start = max(source.size - _TAIL, 0)
+        self._tail = source.read(self._start, _TAIL) if source.size else b""
+
+    def check(self, source: Source) -> None:
+        """Look at ``source``, the same file.
+
+        Raises:
+            MessageChanged: something moved.
+        """
+        if source.packed is not None:
+            return
+        status = os.fstat(source.fd)
+        times = status.st_mtime_ns, status.st_ctime_ns
+        if times == self._times:
+            return
+        if source.read(self._start, len(self._tail)) != self._tail:
+            raise MessageChanged(f"{fs.shown(source.path)}: the file changed while it was read; list the folder again")
+        self._times = times
 
 
 def _unpacked(path: str, packed: str, stream: BinaryIO) -> bytes:

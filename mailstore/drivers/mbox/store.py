@@ -42,7 +42,7 @@ from mailstore.model.info import Arrival
 from mailstore.model.names import INBOX, FolderPath
 from mailstore.spi import Guard, Settings
 from mailstore.system import clock, fs
-from mailstore.system.locks import LockRules
+from mailstore.system.lockrules import LockRules
 
 
 class MboxDriver:

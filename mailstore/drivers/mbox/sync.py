@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 from mailstore.drivers.mbox.reading import Options, Parsed, Reading, how_read
@@ -29,7 +30,8 @@ from mailstore.model.changes import FolderState
 from mailstore.model.flags import RECENT, SEEN
 from mailstore.model.info import body_size
 from mailstore.model.measure import digest_of
-from mailstore.system.locks import LockRules
+from mailstore.system.dotlocks import Dotlock
+from mailstore.system.lockrules import LockRules
 
 RESCAN = 64 << 20
 """Bytes: a smaller file is read anew when it grew, since other flags may have changed besides."""
@@ -37,6 +39,9 @@ RESCAN = 64 << 20
 
 COUNTED = 4 << 20
 """Bytes: a larger file is counted without making an index of it."""
+
+_REPLACED = 20
+"""How often a reader opens the file anew that is replaced while it waits for the lock."""
 
 
 class Stamp(NamedTuple):
@@ -98,6 +103,7 @@ class Folder:
         """By key: what was odd about a message."""
         self._indexes = index
         self._loaded = False
+        self._beat: Callable[[], None] | None = None
         self._counted: tuple[Stamp, FolderState] | None = None
         self._keys: tuple[tuple[int, int, str], dict[bytes, int]] | None = None
 
@@ -110,9 +116,43 @@ class Folder:
         self.open()
         if self._loaded and self._indexes.current(self.name, self.index) and self._is_current(self.index):
             return self.index
-        self.index = update(self._indexes, self.name, lambda known: self._scan(known, saved))
+        with self.shared():
+            self.index = update(self._indexes, self.name, lambda known: self._scan(known, saved))
         self._loaded = True
         return self.index
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        """Keep other programs from writing to the file for a block that reads it, and have it open as it then is.
+
+        Raises:
+            StoreBusy: one is writing, for longer than the rules wait.
+        """
+        with ExitStack() as stack:
+            locked = None
+            for _ in range(_REPLACED):
+                self.open()
+                source = self.reading.source if self.reading is not None else None
+                if source is locked:
+                    break
+                stack.close()
+                if source is not None:
+                    stack.enter_context(source.shared())
+                locked = source
+            yield
+
+    @contextmanager
+    def beating(self, dotlock: Dotlock | None) -> Iterator[None]:
+        """Refresh a dotlock whenever the file is read in the block: a look at a large one takes minutes."""
+        self._beat = dotlock.refresh if dotlock is not None else None
+        try:
+            if self.reading is not None:
+                self.reading.source.beat = self._beat
+            yield
+        finally:
+            self._beat = None
+            if self.reading is not None:
+                self.reading.source.beat = None
 
     def count(self) -> FolderState | None:
         """Return the counters of a large file that no index knows yet, in constant memory; None for any other.
@@ -126,9 +166,12 @@ class Folder:
         known = self.index if self._loaded else self._indexes.load(self.name)
         if known.entries or known.stamp:
             return None
-        now = self._now()
-        if self._counted is None or self._counted[0] != now:
-            self._counted = now, self._count(reading, known)
+        if self._counted is None or self._counted[0] != self._now():
+            with self.shared():
+                reading = self.reading
+                if reading is None:
+                    return None
+                self._counted = self._now(), self._count(reading, known)
         return self._counted[1]
 
     def _count(self, reading: Reading, known: FolderIndex) -> FolderState:
@@ -175,9 +218,10 @@ class Folder:
             return
         self.reading = None
         try:
-            source = Source(self.path)
+            source = Source(self.path, self.rules)
         except NoSuchStore:
             return
+        source.beat = self._beat
         self.reading = Reading(source, self.options, self._pinned())
 
     def _pinned(self) -> Dialect | None:

@@ -39,7 +39,8 @@ from mailstore.formats.mbox.metadata import Base
 from mailstore.formats.mbox.record import HEAD, Message, read_head
 from mailstore.model.info import CHUNK, Meta
 from mailstore.system import clock, fs
-from mailstore.system.locks import Dotlock, replacing
+from mailstore.system.dotlocks import Dotlock
+from mailstore.system.mailboxlocks import replacing
 
 
 class New(NamedTuple):
@@ -67,7 +68,17 @@ class Locked:
         self.folder = folder
         self.fd = fd
         self._dotlock = dotlock
-        self.recovered = journal.recover(folder.path, fd) if journal.is_pending(folder.path) else (0, 0)
+        pending = journal.is_pending(folder.path)
+        self.recovered = journal.recover(folder.path, fd, self.refresh) if pending else (0, 0)
+
+    def refresh(self) -> None:
+        """Show others that the dotlock has a living owner. Cheap: call it in every loop over data.
+
+        Raises:
+            StoreBusy: somebody took the lock away; stop writing.
+        """
+        if self._dotlock is not None:
+            self._dotlock.refresh()
 
     # --- append
 
@@ -136,7 +147,7 @@ class Locked:
         records = (
             render.record(new.staged.body, message, dialect) for new, message in zip(news, messages, strict=True)
         )
-        write_end(self.folder.path, self.fd, size, guard, chain.from_iterable(records))
+        write_end(self.folder.path, self.fd, size, guard, self._refreshing(chain.from_iterable(records)))
 
     # --- the folder's counters
 
@@ -330,7 +341,7 @@ class Locked:
         """Give the file new contents, all or nothing, durable on return; ``pieces`` may read the old ones."""
         path = self.folder.path
         if self.folder.reading is not None and not journal.may_rename(path, self.fd):
-            journal.copy_over(path, self.fd, self._refreshing(gathered(pieces)))
+            journal.copy_over(path, self.fd, self._refreshing(gathered(pieces)), self.refresh)
             return
         fd, temporary = fs.temporary_beside(path)
         try:
@@ -351,8 +362,7 @@ class Locked:
     def _refreshing(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Pass ``pieces`` on, showing others all the while that the dotlock has a living owner."""
         for piece in pieces:
-            if self._dotlock is not None:
-                self._dotlock.refresh()
+            self.refresh()
             yield piece
 
 
