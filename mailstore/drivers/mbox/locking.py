@@ -13,6 +13,9 @@ from mailstore.system import clock, fs
 from mailstore.system.mailboxes import open_mailbox
 from mailstore.system.mailboxlocks import MailboxReplaced, mailbox_lock
 
+_REPLACED = 10
+"""How often the file may be another one before the time is looked at: a rewrite by others may come in between."""
+
 
 @contextmanager
 def locked(folder: Folder) -> Iterator[Locked]:
@@ -26,6 +29,7 @@ def locked(folder: Folder) -> Iterator[Locked]:
     """
     path, rules = folder.path, folder.rules
     end = clock.monotonic() + rules.timeout
+    replaced = 0
     while True:
         with fs.errors(path):
             fd = _open(path)
@@ -35,7 +39,8 @@ def locked(folder: Folder) -> Iterator[Locked]:
                     yield Locked(folder, fd, dotlock)
                 return
         except MailboxReplaced:
-            if clock.monotonic() > end:
+            replaced += 1
+            if replaced > _REPLACED and clock.monotonic() > end:
                 raise StoreBusy(f"{fs.shown(path)} is replaced by another file again and again", path=path) from None
         finally:
             os.close(fd)
