@@ -336,7 +336,8 @@ def test_dovecot_waits_for_what_we_hold(order: str) -> None:
         config.write_text(
             f"mail_location = mbox:{directory}:INBOX={box}:INDEX=MEMORY\nfirst_valid_uid = 0\nssl = no\n"
             f"log_path = /dev/stderr\nbase_dir = {directory}/run\nstate_dir = {directory}/run\n"
-            "mbox_lock_timeout = 1s\nmbox_read_locks = fcntl dotlock\nmbox_write_locks = fcntl dotlock\nmbox_dotlock_change_timeout = 1 hour\n"
+            "mbox_lock_timeout = 1s\nmbox_dotlock_change_timeout = 1 hour\n"
+            "mbox_read_locks = fcntl dotlock\nmbox_write_locks = fcntl dotlock\n"
         )
         command = ["doveadm", "-c", config, "fetch", "uid", "mailbox", "INBOX"]
         with opened(box) as fd, mailbox_lock(str(box), fd, LockRules(tuple(order.split(",")), timeout=0)):
