@@ -21,7 +21,7 @@ def public(module: object) -> list[str]:
     return names
 
 
-@pytest.mark.parametrize("name", ["mailstore", "mailstore.convert", "mailstore.testing"])
+@pytest.mark.parametrize("name", ["mailstore", "mailstore.convert", "mailstore.doctor", "mailstore.testing"])
 def test_names_are_sorted_and_there(name: str) -> None:
     module = importlib.import_module(name)
     names = public(module)
@@ -56,7 +56,7 @@ def test_every_error_is_public() -> None:
     assert ours <= set(public(mailstore))
 
 
-@pytest.mark.parametrize("name", ["mailstore", "mailstore.testing", "mailstore.convert"])
+@pytest.mark.parametrize("name", ["mailstore", "mailstore.testing", "mailstore.convert", "mailstore.doctor"])
 def test_everything_public_says_what_it_is(name: str) -> None:
     module = importlib.import_module(name)
     for one in public(module):

@@ -26,6 +26,7 @@ COMMANDS = {
     "expunge": "mailstore_cli.expunge:expunge",
     "folder": "mailstore_cli.folder:folder",
     "lmtp": "mailstore_cli.lmtp:lmtp",
+    "doctor": "mailstore_cli.doctor:doctor",
     "completion": "mailstore_cli.completion:completion",
 }
 """Every command and where it lives; only the module of the one asked for is imported."""

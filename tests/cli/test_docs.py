@@ -1,5 +1,6 @@
 """docs/cli.md: every command and option is there, nothing else is, and the JSON schemas hold for real output."""
 
+import fcntl
 import importlib.util
 import json
 import re
@@ -61,7 +62,7 @@ def test_the_synopsis_names_the_command(path):
 
 def test_no_section_without_a_command():
     titles = {tuple(title.split()) for title in re.findall(r"^###? (mstore .*)$", TEXT, re.MULTILINE)}
-    assert titles - {("mstore", "folder")} == set(ALL)
+    assert titles - {("mstore", "folder"), ("mstore", "doctor")} == set(ALL)
 
 
 def test_the_exit_codes_are_those_of_the_program():
@@ -134,6 +135,17 @@ def test_schema_of_verify(mstore, filled, memory, tmp_path):
     ran = mstore("verify", filled, "memory:", "--json")
     hold("verify", ran, 1)
     assert {difference["what"] for difference in ran.object["differences"]} >= {"only-in-first", "subscription"}
+
+
+def test_schema_of_doctor_locks(mstore, on_disk, tmp_path):
+    (tmp_path / "stores" / "box").touch()
+    (tmp_path / "stores" / "box.lock").write_text("1:elsewhere")
+    with open(tmp_path / "stores" / "box", "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        ran = mstore("doctor", "locks", f"mbox:{tmp_path / 'stores' / 'box'}", "--json")
+    hold("doctor locks", ran, 1)
+    assert len(ran.object["locks"]) == len(ran.object["lock_files"]) == 1
+    hold("doctor locks", mstore("doctor", "locks", on_disk, "--json"), 1)
 
 
 def test_every_loss_is_documented():

@@ -66,7 +66,7 @@ def test_usage_errors(mstore, arguments):
     assert ran.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [(), ("folder",)])
+@pytest.mark.parametrize("arguments", [(), ("folder",), ("doctor",)])
 def test_no_command_shows_the_help_and_is_no_success(mstore, arguments):
     ran = mstore(*arguments)
     assert (ran.exit_code, ran.stdout) == (64, b"")
