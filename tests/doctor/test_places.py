@@ -6,7 +6,7 @@ import pytest
 from support.played import Played
 from support.privilege import small_disk
 
-from mailstore import NoSuchStore, NotAStore, Unsupported
+from mailstore import NoSuchStore, NotAStore, Unsupported, open_store
 from mailstore.doctor import inspect_locks
 from mailstore.doctor import place as places
 from mailstore.doctor.kernel import Named
@@ -147,3 +147,12 @@ def test_an_mbox_that_is_not_there_yet(tmp_path):
     assert report.advice.location == f"mbox:{tmp_path}/box?locks=debian"
     assert [program.key for program in report.programs] == ["python"]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["box", "box?dialect=mboxrd"])
+def test_the_advice_can_be_opened(tmp_path, text):
+    found = inspect_locks(f"mbox:{tmp_path}/{text}", Played()).advice
+    assert found.location.startswith(f"mbox:{tmp_path}/{text}")
+    with open_store(found.location, create=True) as store:
+        store.inbox.append(b"a: b\n\n")
+        assert len(list(store.inbox.rows())) == 1
