@@ -1,5 +1,10 @@
 """A real Postfix hands mail over: delivered, deferred and bounced as intended."""
 
+import shutil
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -87,10 +92,60 @@ def test_pipe() -> None:
         assert sum(message.startswith(b"Return-Path: <>\n") for message in stored(f"maildir:{joe}")) == 1
 
 
+def test_lmtp() -> None:
+    """One conversation for all recipients; LMTP codes become delivered, deferred, bounced."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = (
+        f"virtual_mailbox_domains = virtual.test\nvirtual_transport = lmtp:inet:127.0.0.1:{port}\n"
+        "virtual_mailbox_maps =\n"
+    )
+    with running(settings) as postfix:
+        joe, ann = make(postfix, "joe"), make(postfix, "ann")
+        make(postfix, "full")
+        (postfix.root / "mail" / "virtual.test" / "full" / "new").chmod(0o500)
+        command = [sys.executable, str(postfix.root / "code" / "serve"), "lmtp", "--listen", f"127.0.0.1:{port}"]
+        (postfix.root / "code" / "serve").write_text("from mailstore_cli.start import run\nrun()\n")
+        place = f"maildir:{postfix.root}/mail/%d/%n"
+        server = subprocess.Popen([*command, "-u", "games", "--sub-address", place], stderr=subprocess.PIPE)
+        try:
+            wait_until_it_answers(port)
+            recipients = ["joe@virtual.test", "ann@virtual.test", "full@virtual.test", "nobody@virtual.test"]
+            postfix.send(recipients, MAIL)
+            fates = postfix.fates(4)
+        finally:
+            server.terminate()
+            said = server.communicate(timeout=60)[1]
+        assert server.returncode == 0, said
+        assert {to: (fate.status, fate.dsn) for to, fate in fates.items()} == {
+            "joe@virtual.test": ("sent", "2.0.0"),
+            "ann@virtual.test": ("sent", "2.0.0"),
+            "full@virtual.test": ("deferred", fates["full@virtual.test"].dsn),
+            "nobody@virtual.test": ("bounced", "5.1.1"),
+        }
+        assert fates["full@virtual.test"].dsn.startswith("4.")
+        (first,), (second,) = stored(f"maildir:{joe}"), stored(f"maildir:{ann}")
+        assert first == second
+        assert first.startswith(b"Return-Path: <ann@example.org>\n")
+        assert first.endswith(BODY)
+        files = [next((box / "new").iterdir()) for box in (joe, ann)]
+        assert files[0].stat().st_ino == files[1].stat().st_ino  # stored once
+
+
+def wait_until_it_answers(port: int) -> None:
+    for _ in range(300):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError("the LMTP server does not answer")
+
+
 def make(postfix: Postfix, name: str) -> Path:
     """Make a virtual mailbox with a folder, owned by the user that the pipe runs as."""
-    import shutil
-
     box = postfix.root / "mail" / "virtual.test" / name
     box.parent.mkdir(exist_ok=True)
     with open_store(f"maildir:{box}", create=True) as store:
@@ -101,8 +156,6 @@ def make(postfix: Postfix, name: str) -> Path:
 
 
 def wait_for(postfix: Postfix, box: Path, count: int) -> None:
-    import time
-
     for _ in range(300):
         if len(list((box / "new").iterdir())) + len(list((box / "cur").iterdir())) >= count:
             return
