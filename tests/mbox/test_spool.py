@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import grp
+import hashlib
+import json
 import os
 import socket
 import stat
@@ -283,6 +285,33 @@ class TestOpenToAll:
             as_joe(open_to_all, lambda: append(open_to_all))
         assert other.read_bytes() == PLANTED
         assert open_to_all.read_bytes() == BOX
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("kind", ["append", "copy"])
+@pytest.mark.parametrize(("mode", "owner"), [(0o777, NOBODY), (0o2775, DAEMON)])
+def test_a_journal_that_was_planted_is_not_believed(kind: str, mode: int, owner: int) -> None:
+    """It says that a crash left the mailbox half written, and what it should hold."""
+    with shared_directory(mode, 0, MAIL) as directory:
+        box = put(directory / "joe", BOX)
+        facts = {"inode": box.stat().st_ino, "offset": 0, "before": "", "start": BOX[:64].hex(), "length": -1}
+        facts |= {"size": len(BOX), "stale": ""}
+        line = json.dumps(facts).encode().ljust(512)
+        name = f"{fs.TEMPORARY}{kind}.{hashlib.sha256(b'joe').hexdigest()[:32]}.lock"
+        put(directory / name, PLANTED + line if kind == "copy" else line, owner=owner, mode=0o666)
+        with open_store(f"mbox:{box}", lock_timeout=0) as store:  # as root, who would be believed anywhere
+            assert texts(store) == [ONE, TWO]
+        assert box.read_bytes() == BOX
+
+
+@pytest.mark.parametrize("kind", ["append", "copy"])
+def test_a_pipe_at_the_journal_hangs_nobody(tmp_path: Path, kind: str) -> None:
+    box = tmp_path / "joe"
+    box.write_bytes(BOX)
+    os.mkfifo(tmp_path / f"{fs.TEMPORARY}{kind}.{hashlib.sha256(b'joe').hexdigest()[:32]}.lock")
+    with open_store(f"mbox:{box}", lock_timeout=0) as store:
+        assert texts(store) == [ONE, TWO]
+    assert box.read_bytes() == BOX
 
 
 # --- what is no mailbox

@@ -17,6 +17,7 @@ under way; it is synced before the mailbox is touched. ``recover`` reads it unde
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -40,7 +41,8 @@ def _path(mailbox: str, kind: str) -> str:
     """Return where the journal of ``mailbox`` is."""
     directory, name = os.path.split(os.path.abspath(mailbox))
     digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
-    if os.access(directory, os.W_OK | os.X_OK) and not os.stat(directory).st_mode & stat.S_ISVTX:
+    shared = os.stat(directory).st_mode & (stat.S_ISVTX | stat.S_IWOTH)
+    if os.access(directory, os.W_OK | os.X_OK) and not shared:
         # Dovecot passes over .lock; any other file in a tree it would show as a folder.
         return os.path.join(directory, f"{kind}{digest}.lock")
     base = os.environ.get("XDG_STATE_HOME", "")
@@ -124,10 +126,33 @@ def forget(mailbox: str) -> None:
     """Remove the file that says nothing any more, at the end of a session."""
     with suppress(OSError):
         path = _path(mailbox, _APPENDS)
-        with open(path, "rb") as file:
-            said = file.read(_LINE).strip()
-        if not said:
+        if not _said(path):
             fs.unlink(path, missing_ok=True)
+
+
+def _said(path: str, mailbox: int | None = None) -> bytes:
+    """Return what is said of an append, b"" where that is nothing; ``mailbox`` as in ``_open``."""
+    fd = _open(path, mailbox)
+    try:
+        return os.pread(fd, _LINE, 0).strip()
+    finally:
+        os.close(fd)
+
+
+def _open(path: str, mailbox: int | None = None) -> int:
+    """Open a journal to read; never waits, follows no link.
+
+    Raises:
+        PermissionError: it is no regular file; or, of a mailbox that is open as ``mailbox``, not its owner's, ours or
+            root's: somebody put it there so that we spoil the mailbox.
+    """
+    fd = fs.open_source(path, nofollow=True)
+    status = os.fstat(fd)
+    planted = mailbox is not None and status.st_uid not in (os.geteuid(), 0, os.fstat(mailbox).st_uid)
+    if planted or not stat.S_ISREG(status.st_mode):
+        os.close(fd)
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
+    return fd
 
 
 def copy_over(mailbox: str, fd: int, pieces: Iterator[bytes], beat: Callable[[], None]) -> None:
@@ -158,7 +183,7 @@ def copy_over(mailbox: str, fd: int, pieces: Iterator[bytes], beat: Callable[[],
 
 def _finish_copy(path: str, fd: int, beat: Callable[[], None]) -> bool:
     """Carry out a copy; False where the journal is of another file."""
-    source = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    source = _open(path, fd)
     try:
         new = os.fstat(source).st_size - _LINE
         facts = json.loads(os.pread(source, _LINE, new))
@@ -212,8 +237,7 @@ def is_pending(mailbox: str) -> bool:
     if os.path.lexists(_path(mailbox, _COPIES)):
         return True
     try:
-        with open(_path(mailbox, _APPENDS), "rb") as file:
-            return bool(file.read(_LINE).strip())
+        return bool(_said(_path(mailbox, _APPENDS)))
     except OSError:
         return False
 
@@ -226,8 +250,7 @@ def recover(mailbox: str, fd: int, beat: Callable[[], None]) -> tuple[int, int]:
         with suppress(ValueError, KeyError, OSError):
             finished += _finish_copy(copies, fd, beat)
     try:
-        with open(appends, "rb") as file:
-            said = file.read(_LINE).strip()
+        said = _said(appends, fd)
     except OSError:
         return finished, 0
     if said:
