@@ -12,7 +12,6 @@ from mailstore.doctor import (
     KernelLock,
     LockFile,
     LockReport,
-    Place,
     Process,
     Program,
     inspect_locks,
@@ -62,7 +61,7 @@ def locks(location: str, as_json: bool) -> int:
 
 
 def _show(report: LockReport) -> None:
-    out(safe(f"{report.location}: {_place(report.place)}"))
+    out(safe(f"{report.location}: {_place(report)}"))
     for line in (*report.place.notes, *report.protocol):
         out(safe(f"  {line}"))
     if report.programs:
@@ -118,13 +117,15 @@ def _heading(text: str) -> None:
     out(style(text, "bold"))
 
 
-def _place(place: Place) -> str:
+def _place(report: LockReport) -> str:
+    place = report.place
     there = "" if place.exists else "not there yet, "
     kind = f"on {place.filesystem} ({place.device}), " if place.filesystem else ""
     owner = f"of {place.owner}, " if place.exists else ""
     maker = _MAKERS[place.dotlock].format(owner=place.owner, group=place.group)
     rights = f"{place.mode} {place.directory_owner}:{place.group}"
-    return f"{there}{owner}{kind}in {place.directory} ({rights}; a dotlock there can be made by {maker})"
+    dotlock = f"; a dotlock there can be made by {maker}" if report.programs else ""
+    return f"{there}{owner}{kind}in {place.directory} ({rights}{dotlock})"
 
 
 _MAKERS = {"owner": "{owner}", "group": "group {group} alone", "root": "root alone"}

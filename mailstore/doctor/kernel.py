@@ -45,10 +45,10 @@ class Named(NamedTuple):
 
 
 def look(path: str) -> Named | None:
-    """Find out what a file is called in the kernel's list; None where it is not there."""
+    """Find out what a file is called in the kernel's list; None where it is not there, or the system is not Linux."""
     try:
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):  # no O_PATH: not Linux, and another open would drop our locks
         return None
     try:
         found = os.fstat(fd)
@@ -114,9 +114,9 @@ def _locks_of(pid: int, wanted: Mapping[Identity, Named], inodes: frozenset[int]
 def locks_on(files: Iterable[Named]) -> tuple[list[KernelLock], list[str]]:
     """Return all kernel locks on ``files``, held ones first, and what could not be seen."""
     wanted = {named.identity: named for named in files}
-    if not wanted:
-        return [], []
     listing = read_text("/proc/locks")
+    if not wanted and listing is not None:
+        return [], []
     held: dict[tuple[str, LockLine], list[int]] = {}
     kernel = {named.kernel: named for named in wanted.values()}
     hidden = 0

@@ -29,7 +29,7 @@ def inspect_place(path: str, directory: str) -> Place:
     except OSError:
         found = None
     named = look(path) or look(directory)
-    owner = (found or above).st_uid
+    owner = found.st_uid if found is not None else _future_owner(path)
     mount = named.mount if named else None
     return Place(
         path=path,
@@ -44,6 +44,16 @@ def inspect_place(path: str, directory: str) -> Place:
         dotlock=_who_makes_it(above, owner),
         notes=tuple(_notes(path, found, named)),
     )
+
+
+def _future_owner(path: str) -> int:
+    """Return who will own a mailbox that is not there yet: in a spool the user it is called after, else who asks."""
+    import pwd
+
+    try:
+        return pwd.getpwnam(os.path.basename(path)).pw_uid
+    except (KeyError, ValueError):
+        return os.geteuid()
 
 
 def group_name(gid: int) -> str:

@@ -159,7 +159,7 @@ class Place:
         exists: whether it is there.
         filesystem: its type (``ext4``, ``nfs4``); empty where the system does not tell.
         device: what is mounted there.
-        owner: user who owns the store (the directory, where the store is not there yet).
+        owner: user who owns the store; where it is not there yet, the user it is called after, or else who asks.
         directory: where a dotlock would be made.
         mode: its permissions, as ``drwxrwsr-x``.
         directory_owner: its user.

@@ -42,6 +42,16 @@ def test_who_makes_a_dotlock(tmp_path, mode, group, expected):
     assert inspect_place(str(spool / "nobody"), str(spool)).dotlock == "owner"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="root: gives files away")
+def test_a_spool_mailbox_that_is_not_there_yet(tmp_path):
+    os.chown(tmp_path, 0, 8)
+    tmp_path.chmod(0o2775)
+    found = inspect_place(str(tmp_path / "nobody"), str(tmp_path))
+    assert (found.exists, found.owner, found.dotlock) == (False, "nobody", "group")
+    found = inspect_place(str(tmp_path / "no such user"), str(tmp_path))
+    assert (found.exists, found.owner, found.dotlock) == (False, "root", "owner")
+
+
 def test_links_are_noted(tmp_path):
     box, link, second = tmp_path / "box", tmp_path / "link", tmp_path / "second"
     box.touch()
