@@ -127,15 +127,19 @@ def deliver(form: str, directory: Path, data: bytes, *words: str) -> tuple[int, 
     return done.returncode, done.stderr.decode(errors="replace")
 
 
-def source(form: str, tmp_path: Path) -> str:
-    """Make a store of another form to convert from, on the ordinary disk."""
-    other = FORMS[(FORMS.index(form) + 1) % len(FORMS)]
+def other(form: str) -> str:
+    """Return another form than this one."""
+    return FORMS[(FORMS.index(form) + 1) % len(FORMS)]
+
+
+def source(form: str, tmp_path: Path, count: int = MESSAGES) -> str:
+    """Make a store of that form to convert from, on the ordinary disk."""
     (tmp_path / "source").mkdir()
-    where = location(other, tmp_path / "source")
+    where = location(form, tmp_path / "source")
     with open_store(where, create=True) as store:
-        for number in range(MESSAGES):
+        for number in range(count):
             store.inbox.append(message(number), flags=["\\Seen"], internal_date=1_600_000_000 + number)
-        assert [found(one.bytes()) for one in store.inbox] == list(range(MESSAGES))
+        assert [found(one.bytes()) for one in store.inbox] == list(range(count))
     return where
 
 

@@ -26,6 +26,7 @@ from crash.kit import (
     listed,
     location,
     message,
+    other,
     see,
     source,
     text,
@@ -196,7 +197,7 @@ def test_flags_and_expunges_with_nothing_left(form: str, place: Place) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_a_conversion_with_nothing_left(form: str, place: Place, tmp_path: Path) -> None:
     """75, and nothing torn is visible; with room the same command brings all of it, each once."""
-    origin = source(form, tmp_path)
+    origin = source(other(form), tmp_path)
     place.tighten(place.path, place.little // 10)
     ran = mstore("convert", "--json", "-j", "1", origin, location(form, place.path))
     assert ran.code == 75, ran.err + ran.out

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from crash.kit import FORMS, MESSAGES, THOROUGH, listed, location, message, see, source
+from crash.kit import FORMS, MESSAGES, THOROUGH, listed, location, message, other, see, source
 from support.disks import clone, clones, ext4, mounted, run
 from support.mstore import COMMAND, mstore
 from support.peers import UTC, need
@@ -162,7 +162,7 @@ def test_without_syncs_acknowledged_mail_is_lost(form: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("form", FORMS)
 def test_a_conversion_that_ended_is_on_the_disk(form: str, tmp_path: Path) -> None:
     """What ``mstore convert`` reports as done passes ``mstore verify`` after a power cut at that moment."""
-    origin = source(form, tmp_path)
+    origin = source(other(form), tmp_path)
     with disk(tmp_path, "data=writeback") as (image, at):
         ran = mstore("convert", origin, location(form, at))
         copy = clone(image, image.with_name("copy"))
@@ -176,7 +176,7 @@ def test_a_conversion_that_ended_is_on_the_disk(form: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("form", FORMS)
 def test_a_conversion_that_was_cut_off_is_finished_by_the_next(form: str, tmp_path: Path) -> None:
     """Every message once, and the report says so; at any of some moments of chance."""
-    origin = source(form, tmp_path)
+    origin = source(other(form), tmp_path)
     copies = []
     with disk(tmp_path) as (image, at):
         process = subprocess.Popen([*COMMAND, "convert", "-q", origin, location(form, at)])
