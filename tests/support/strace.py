@@ -1,8 +1,8 @@
 """Real processes, stopped or disturbed at a chosen system call: strace's injection.
 
-strace counts the calls of each name apart, from the start of the process (and with --seccomp-bpf sends no signals). So a clean run is traced first; a point is
-the n-th call of a name, taken from those calls that change a file below one directory. What the interpreter does while
-it starts is counted and never chosen.
+strace counts the calls of each name apart, from the start of the process (and with --seccomp-bpf sends no signals).
+So a clean run is traced first; a point is the n-th call of a name, taken from those calls that change a file below
+one directory. What the interpreter does while it starts is counted and never chosen.
 """
 
 from __future__ import annotations
