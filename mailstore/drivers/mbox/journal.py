@@ -8,8 +8,9 @@ name or is a symbolic link, or where its owner could not be kept.
 The solution. A hidden file beside the mailbox (in the state directory where that one is closed to us) says what is
 under way; it is synced before the mailbox is touched. ``recover`` reads it under the mailbox's lock.
 
-- *append*: where the append begins, what stands before it, how it begins, and its length. What is there is cut off
-  again only if it begins like that, or with NULs, and is shorter than it was to be: an append that was completed, or a
+- *append*: where the append begins, what stands before it, how it begins, its length and how many NULs are in it. What
+  is there is cut off again only if it begins like that, or with NULs, and is shorter than it was to be, or has more
+  NULs: a power cut may leave the length, or some of the pages, without the bytes. An append that was completed, or a
   file that somebody wrote anew since, is left alone. So clearing this needs no sync.
 - *copy*: the new contents, complete. They are copied over the old again, as often as needed; what other programs
   appended meanwhile is kept behind them.
@@ -73,7 +74,7 @@ class Append:
         mailbox: path of the mbox file.
         fd: its open descriptor.
         offset: where the append begins.
-        start: its first bytes.
+        start: its first bytes; all of them where ``length`` says how many there are.
         length: how many bytes it has; -1 where that is not known yet, then ``finish`` must sync.
     """
 
@@ -87,6 +88,7 @@ class Append:
             "before": os.pread(fd, min(_AROUND, offset), max(offset - _AROUND, 0)).hex(),
             "start": start[:_AROUND].hex(),
             "length": length,
+            "nuls": start.count(0) if length >= 0 else 0,
         }
         try:
             self._fd = fs.open_update(self._path)
@@ -177,6 +179,7 @@ def copy_over(mailbox: str, fd: int, pieces: Iterator[bytes], beat: Callable[[],
         with suppress(OSError):
             fs.unlink(temporary, missing_ok=True)
         raise
+    fs.unlink(_path(mailbox, _APPENDS), missing_ok=True)  # what it says of the old contents must not meet the new
     fs.sync_directory(os.path.dirname(path))
     _finish_copy(path, fd, beat)
 
@@ -260,18 +263,30 @@ def recover(mailbox: str, fd: int, beat: Callable[[], None]) -> tuple[int, int]:
     return finished, undone
 
 
+def _nuls(fd: int, start: int, stop: int) -> int:
+    """Count the NULs of a file between two offsets."""
+    count = 0
+    while start < stop and (piece := os.pread(fd, min(CHUNK, stop - start), start)):
+        count += piece.count(0)
+        start += len(piece)
+    return count
+
+
 def _cut_off(fd: int, facts: dict[str, int | str]) -> bool:
     """Take an append back that was not completed."""
     offset, length = int(facts["offset"]), int(facts["length"])
     before, start = bytes.fromhex(str(facts["before"])), bytes.fromhex(str(facts["start"]))
     status = os.fstat(fd)
-    if status.st_ino != facts["inode"] or status.st_size <= offset or 0 <= length <= status.st_size - offset:
+    size = status.st_size - offset
+    if status.st_ino != facts["inode"] or size <= 0 or 0 <= length < size:
         return False
-    there = os.pread(fd, min(len(start), status.st_size - offset), offset)
+    there = os.pread(fd, min(len(start), size), offset)
     if os.pread(fd, len(before), offset - len(before)) != before:
         return False
     # NULs: a file that grew before its data came, or that could not be cut back (btrfs out of quota clears the block)
     if not all(byte in (0, own) for byte, own in zip(there, start, strict=False)):
+        return False
+    if size == length and _nuls(fd, offset, status.st_size) <= int(facts.get("nuls", length)):
         return False
     fs.truncate(fd, offset)
     fs.sync_file(fd)
