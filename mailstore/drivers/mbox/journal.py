@@ -26,6 +26,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 
+from mailstore.drivers.mbox import torn
 from mailstore.model.info import CHUNK
 from mailstore.system import fs
 
@@ -258,7 +259,7 @@ def recover(mailbox: str, fd: int, beat: Callable[[], None]) -> tuple[int, int]:
         return finished, 0
     if said:
         with suppress(ValueError, KeyError, TypeError):
-            undone += _cut_off(fd, json.loads(said))
+            undone += _cut_off(mailbox, fd, json.loads(said), beat)
         fs.unlink(appends, missing_ok=True)
     return finished, undone
 
@@ -272,8 +273,8 @@ def _nuls(fd: int, start: int, stop: int) -> int:
     return count
 
 
-def _cut_off(fd: int, facts: dict[str, int | str]) -> bool:
-    """Take an append back that was not completed."""
+def _cut_off(mailbox: str, fd: int, facts: dict[str, int | str], beat: Callable[[], None]) -> bool:
+    """Take an append back that was not completed; mail that others put behind it stays."""
     offset, length = int(facts["offset"]), int(facts["length"])
     before, start = bytes.fromhex(str(facts["before"])), bytes.fromhex(str(facts["start"]))
     status = os.fstat(fd)
@@ -283,11 +284,16 @@ def _cut_off(fd: int, facts: dict[str, int | str]) -> bool:
     there = os.pread(fd, min(len(start), size), offset)
     if os.pread(fd, len(before), offset - len(before)) != before:
         return False
-    # NULs: a file that grew before its data came, or that could not be cut back (btrfs out of quota clears the block)
-    if not all(byte in (0, own) for byte, own in zip(there, start, strict=False)):
-        return False
     if size == length and _nuls(fd, offset, status.st_size) <= int(facts.get("nuls", length)):
         return False
-    fs.truncate(fd, offset)
-    fs.sync_file(fd)
+    known = torn.agreeing(there, start)
+    others = torn.others_begin(fd, offset + known, status.st_size)
+    between = others - offset - known
+    if others == offset or (known < len(there) and os.pread(fd, min(between, _AROUND), offset + known).strip(b"\r\n")):
+        return False
+    if others < status.st_size:
+        copy_over(mailbox, fd, torn.without(fd, offset, others), beat)
+    else:
+        fs.truncate(fd, offset)
+        fs.sync_file(fd)
     return True
