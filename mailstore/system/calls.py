@@ -103,3 +103,12 @@ class Calls:
 
 at_work = Calls()
 """The table through which every write of mailstore goes."""
+
+
+def write_all(fd: int, data: bytes | memoryview) -> None:
+    """Write all of ``data`` at the file position, over any number of short writes."""
+    done = at_work.write(fd, data)
+    if done < len(data):
+        view = memoryview(data)
+        while done < len(data):
+            done += at_work.write(fd, view[done:])

@@ -16,6 +16,7 @@ import os
 from mailstore.formats.uniquename import base_name, host_part, with_sizes
 from mailstore.system import clock
 from mailstore.system.calls import at_work as calls
+from mailstore.system.calls import write_all
 
 _CREATE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -51,11 +52,7 @@ class Drop:
         Raises:
             OSError: ``discard`` it.
         """
-        done = calls.write(self._fd, data)
-        if done < len(data):
-            view = memoryview(data)
-            while done < len(data):
-                done += calls.write(self._fd, view[done:])
+        write_all(self._fd, data)
         bare = data.count(b"\n") - data.count(b"\r\n")
         if self._after_cr and data[:1] == b"\n":
             bare -= 1

@@ -23,6 +23,7 @@ from types import TracebackType
 from mailstore.errors import CannotCreate, ReadOnlyStore, StorageFailure, StorageFull, StoreError
 from mailstore.system.calls import Calls as Calls
 from mailstore.system.calls import at_work
+from mailstore.system.calls import write_all as write_all
 
 TEMPORARY = ".mailstore-"
 """Every temporary file and directory of ours begins so: scans pass over it, ``recover`` removes it after 36 hours."""
@@ -163,15 +164,6 @@ def try_room(path: str, size: int) -> int:
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
-
-
-def write_all(fd: int, data: bytes | memoryview) -> None:
-    """Write all of ``data`` at the file position, over any number of short writes."""
-    done = calls.write(fd, data)
-    if done < len(data):
-        view = memoryview(data)
-        while done < len(data):
-            done += calls.write(fd, view[done:])
 
 
 def pwrite_all(fd: int, data: bytes, offset: int) -> None:
