@@ -30,6 +30,7 @@ from mailstore.model.changes import (
 )
 from mailstore.model.info import Arrival, Blob, Row
 from mailstore.model.names import FolderPath
+from mailstore.model.quota import FolderCount, QuotaRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +282,62 @@ class SpecialUse(Protocol):
 
     def set_special_use(self, path: FolderPath, special_use: str | None) -> None:
         r"""Set or clear a folder's RFC 6154 attribute (``\Sent``), durable on return."""
+        ...
+
+
+@runtime_checkable
+class QuotaKeeping(Protocol):
+    """A store that keeps its quota itself: rules beside the mail, and sums that cost no scan.
+
+    The sums are the driver's duty: each of its changes enters them, whether anybody enforces a limit or not, since
+    other programs that share the store rely on them (Maildir++ ``maildirsize``). Enforcing is done above the drivers.
+    """
+
+    def quota_rules(self) -> QuotaRules | None:
+        """Return the rules kept with the store as they are now, None where it keeps none. At most a few stats or a row.
+
+        Raises:
+            CorruptStore: what is kept cannot be understood; the text names the file and what is wrong.
+        """
+        ...
+
+    def set_quota_rules(self, rules: QuotaRules | None) -> None:
+        """Keep other rules, or none; durable on return. The sums are made anew where they count otherwise now."""
+        ...
+
+    def quota_usage(self, rules: QuotaRules) -> Usage:
+        """Return what counts by ``rules``, from the sums where they can be trusted, else by a scan that mends them.
+
+        A guard may call it: inside the commit, under its locks, before the first change.
+        """
+        ...
+
+    def recorded_quota(self) -> Usage | None:
+        """Return the sums as they stand, trusted or not; None where there are none that can be read."""
+        ...
+
+    def count_quota(self) -> Iterator[FolderCount]:
+        """Look at every message, folder by folder, without reading one where that can be; writes nothing.
+
+        A message or folder that vanishes meanwhile is passed over.
+        """
+        ...
+
+    def recalculate_quota(self, rules: QuotaRules) -> Usage:
+        """Make the sums anew by a scan and return them. Safe while others deliver."""
+        ...
+
+    @property
+    def quota_tally(self) -> Usage:
+        """What this handle's own changes have added by the rules at hand since it was opened; less is negative."""
+        ...
+
+    def quota_note(self, name: str) -> str:
+        """Return the small text kept with the store under ``name`` (letters and hyphens); '' where there is none."""
+        ...
+
+    def set_quota_note(self, name: str, text: str) -> None:
+        """Keep a small text (up to 64 KiB), replaced as a whole; '' removes it. Durable on return."""
         ...
 
 

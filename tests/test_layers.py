@@ -24,10 +24,12 @@ ALLOWED: dict[str, frozenset[str]] = {
     "spi": frozenset({"errors", "model"}),
     "drivers": frozenset({"errors", "model", "formats", "system", "spi"}),
     "registry": frozenset({"errors", "spi"}),
-    "facade": frozenset({"errors", "model", "spi", "registry"}),
+    "quota": frozenset({"errors", "model", "formats", "system", "spi"}),
+    "facade": frozenset({"errors", "model", "spi", "registry", "quota"}),
+    "survey": frozenset({"facade", "quota", "registry", "errors", "model", "formats", "system"}),
     "convert": frozenset({"facade", "errors", "model", "spi", "system"}),
-    "delivery": frozenset({"facade", "errors", "model", "formats", "system"}),
-    "lmtp": frozenset({"facade", "delivery", "registry", "errors", "model", "formats", "system"}),
+    "delivery": frozenset({"facade", "quota", "errors", "model", "formats", "system"}),
+    "lmtp": frozenset({"facade", "quota", "delivery", "registry", "errors", "model", "formats", "system"}),
     "doctor": frozenset({"errors", "spi", "registry", "system"}),
     "testing": frozenset({"facade", "errors", "model", "spi", "system"}),
     "cli": frozenset({"__init__"}),
@@ -50,7 +52,9 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "cli": frozenset({"click", "tqdm"}),
 }
 # What the command line may import: the public packages.
-PUBLIC = frozenset({"mailstore", "mailstore.convert", "mailstore.delivery", "mailstore.doctor", "mailstore.lmtp"})
+PUBLIC = frozenset(
+    f"mailstore{name}" for name in ("", ".convert", ".delivery", ".doctor", ".lmtp", ".quota", ".survey")
+)
 WRITING_OS = frozenset(
     name
     for names in (
