@@ -18,40 +18,20 @@ under way; it is synced before the mailbox is touched. ``recover`` reads it unde
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import json
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 
 from mailstore.drivers.mbox import torn
+from mailstore.drivers.mbox.note import APPENDS, AROUND, COPIES, LINE, open_note, place, said
+from mailstore.drivers.mbox.note import NAMES as NAMES
+from mailstore.drivers.mbox.note import Append as Append
+from mailstore.drivers.mbox.note import forget as forget
+from mailstore.drivers.mbox.note import is_pending as is_pending
 from mailstore.model.info import CHUNK
 from mailstore.system import fs
-
-_APPENDS = f"{fs.TEMPORARY}append."
-_COPIES = f"{fs.TEMPORARY}copy."
-NAMES = (_APPENDS, _COPIES)
-"""How the names of these files begin."""
-_AROUND = 64
-_LINE = 512
-"""Bytes of what is said of an append: one sector, written by one call."""
-
-
-def _path(mailbox: str, kind: str) -> str:
-    """Return where the journal of ``mailbox`` is."""
-    directory, name = os.path.split(os.path.abspath(mailbox))
-    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
-    shared = os.stat(directory).st_mode & (stat.S_ISVTX | stat.S_IWOTH)
-    if os.access(directory, os.W_OK | os.X_OK) and not shared:
-        # Dovecot passes over .lock; any other file in a tree it would show as a folder.
-        return os.path.join(directory, f"{kind}{digest}.lock")
-    base = os.environ.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(base):
-        base = os.path.join(os.path.expanduser("~"), ".local", "state")
-    whole = hashlib.sha256(os.fsencode(os.path.abspath(mailbox))).hexdigest()[:32]
-    return os.path.join(base, "mailstore", "mbox", kind + whole)
 
 
 def may_rename(path: str, fd: int) -> bool:
@@ -68,110 +48,20 @@ def may_rename(path: str, fd: int) -> bool:
     )
 
 
-class Append:
-    """An append that is under way.
-
-    Args:
-        mailbox: path of the mbox file.
-        fd: its open descriptor.
-        offset: where the append begins.
-        start: its first bytes; all of them where ``length`` says how many there are.
-        length: how many bytes it has; -1 where that is not known yet, then ``finish`` must sync.
-    """
-
-    def __init__(self, mailbox: str, fd: int, offset: int, start: bytes, length: int) -> None:
-        self._path = _path(mailbox, _APPENDS)
-        self._length = length
-        self._fd = -1
-        facts = {
-            "inode": os.fstat(fd).st_ino,
-            "offset": offset,
-            "before": os.pread(fd, min(_AROUND, offset), max(offset - _AROUND, 0)).hex(),
-            "start": start[:_AROUND].hex(),
-            "length": length,
-            "nuls": start.count(0) if length >= 0 else 0,
-        }
-        try:
-            self._fd = fs.open_update(self._path)
-        except FileNotFoundError:
-            fs.make_directories(os.path.dirname(self._path))
-            os.close(fs.create(self._path))
-            fs.sync_directory(os.path.dirname(self._path))
-            self._fd = fs.open_update(self._path)
-        try:
-            fs.pwrite_all(self._fd, json.dumps(facts).encode().ljust(_LINE), 0)
-            fs.sync_data(self._fd)
-        except BaseException:
-            os.close(self._fd)
-            raise
-
-    def finish(self) -> None:
-        """The append is wholly on the disk, or was taken back. May be called twice.
-
-        Where the length was said, it fails without an error: the append is complete, and ``recover`` will see that.
-
-        Raises:
-            OSError: the length was not said; a complete append that this still speaks of would be cut off.
-        """
-        fd, self._fd = self._fd, -1
-        if fd < 0:
-            return
-        try:
-            with suppress(OSError) if self._length >= 0 else nullcontext():
-                fs.pwrite_all(fd, b" " * _LINE, 0)
-                if self._length < 0:
-                    fs.sync_data(fd)
-        finally:
-            os.close(fd)
-
-
-def forget(mailbox: str) -> None:
-    """Remove the file that says nothing any more, at the end of a session."""
-    with suppress(OSError):
-        path = _path(mailbox, _APPENDS)
-        if not _said(path):
-            fs.unlink(path, missing_ok=True)
-
-
-def _said(path: str, mailbox: int | None = None) -> bytes:
-    """Return what is said of an append, b"" where that is nothing; ``mailbox`` as in ``_open``."""
-    fd = _open(path, mailbox)
-    try:
-        return os.pread(fd, _LINE, 0).strip()
-    finally:
-        os.close(fd)
-
-
-def _open(path: str, mailbox: int | None = None) -> int:
-    """Open a journal to read; never waits, follows no link.
-
-    Raises:
-        PermissionError: it is no regular file; or, of a mailbox that is open as ``mailbox``, not its owner's, ours or
-            root's: somebody put it there so that we spoil the mailbox.
-    """
-    fd = fs.open_source(path, nofollow=True)
-    status = os.fstat(fd)
-    planted = mailbox is not None and status.st_uid not in (os.geteuid(), 0, os.fstat(mailbox).st_uid)
-    if planted or not stat.S_ISREG(status.st_mode):
-        os.close(fd)
-        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
-    return fd
-
-
 def copy_over(mailbox: str, fd: int, pieces: Iterator[bytes], beat: Callable[[], None]) -> None:
     """Give the open file new contents in place; ``pieces`` may read the old ones until they are exhausted.
 
     ``beat`` is called for every piece that is copied: whoever holds a dotlock shows that way that it lives.
     """
-    path = _path(mailbox, _COPIES)
+    path = place(mailbox, COPIES)
     status = os.fstat(fd)
     fs.make_directories(os.path.dirname(path))
     out, temporary = fs.temporary_beside(path)
     try:
         try:
             new = fs.copy_body(out, pieces)
-            facts = {"inode": status.st_ino, "size": status.st_size, "stale": os.pread(fd, _AROUND, new).hex()}
-            fs.write_all(out, json.dumps(facts).encode().ljust(_LINE))
+            facts = {"inode": status.st_ino, "size": status.st_size, "stale": os.pread(fd, AROUND, new).hex()}
+            fs.write_all(out, json.dumps(facts).encode().ljust(LINE))
             fs.sync_file(out)
         finally:
             fs.close(out)
@@ -180,17 +70,17 @@ def copy_over(mailbox: str, fd: int, pieces: Iterator[bytes], beat: Callable[[],
         with suppress(OSError):
             fs.unlink(temporary, missing_ok=True)
         raise
-    fs.unlink(_path(mailbox, _APPENDS), missing_ok=True)  # what it says of the old contents must not meet the new
+    fs.unlink(place(mailbox, APPENDS), missing_ok=True)  # what it says of the old contents must not meet the new
     fs.sync_directory(os.path.dirname(path))
     _finish_copy(path, fd, beat)
 
 
 def _finish_copy(path: str, fd: int, beat: Callable[[], None]) -> bool:
     """Carry out a copy; False where the journal is of another file."""
-    source = _open(path, fd)
+    source = open_note(path, fd)
     try:
-        new = os.fstat(source).st_size - _LINE
-        facts = json.loads(os.pread(source, _LINE, new))
+        new = os.fstat(source).st_size - LINE
+        facts = json.loads(os.pread(source, LINE, new))
         mine: bool = facts["inode"] == os.fstat(fd).st_ino
         if mine:
             _copy(source, new, fd, facts["size"], bytes.fromhex(facts["stale"]), beat)
@@ -210,7 +100,7 @@ def _copy(source: int, new: int, fd: int, old: int, stale: bytes, beat: Callable
     """
     size = os.fstat(fd).st_size
     if new > old:
-        there, mine = os.pread(fd, _AROUND, old), os.pread(source, min(_AROUND, new - old), old)
+        there, mine = os.pread(fd, AROUND, old), os.pread(source, min(AROUND, new - old), old)
         grown = size >= new and all(byte in (0, own) for byte, own in zip(there, mine, strict=False))
         end = new if grown else old
     else:
@@ -236,30 +126,20 @@ def _read(fd: int, start: int, stop: int) -> bytes:
     return data
 
 
-def is_pending(mailbox: str) -> bool:
-    """Tell whether a crash may have left something to do for ``mailbox``."""
-    if os.path.lexists(_path(mailbox, _COPIES)):
-        return True
-    try:
-        return bool(_said(_path(mailbox, _APPENDS)))
-    except OSError:
-        return False
-
-
 def recover(mailbox: str, fd: int, beat: Callable[[], None]) -> tuple[int, int]:
     """Finish or undo what a crash left, under the mailbox's lock; returns how much was (finished, undone)."""
     finished = undone = 0
-    copies, appends = _path(mailbox, _COPIES), _path(mailbox, _APPENDS)
+    copies, appends = place(mailbox, COPIES), place(mailbox, APPENDS)
     if os.path.lexists(copies):
         with suppress(ValueError, KeyError, OSError):
             finished += _finish_copy(copies, fd, beat)
     try:
-        said = _said(appends, fd)
+        facts = said(appends, fd)
     except OSError:
         return finished, 0
-    if said:
+    if facts:
         with suppress(ValueError, KeyError, TypeError):
-            undone += _cut_off(mailbox, fd, json.loads(said), beat)
+            undone += _cut_off(mailbox, fd, json.loads(facts), beat)
         fs.unlink(appends, missing_ok=True)
     return finished, undone
 
@@ -289,7 +169,7 @@ def _cut_off(mailbox: str, fd: int, facts: dict[str, int | str], beat: Callable[
     known = torn.agreeing(there, start)
     others = torn.others_begin(fd, offset + known, status.st_size)
     between = others - offset - known
-    if others == offset or (known < len(there) and os.pread(fd, min(between, _AROUND), offset + known).strip(b"\r\n")):
+    if others == offset or (known < len(there) and os.pread(fd, min(between, AROUND), offset + known).strip(b"\r\n")):
         return False
     if others < status.st_size:
         copy_over(mailbox, fd, torn.without(fd, offset, others), beat)

@@ -1,0 +1,141 @@
+"""The note of an append that is under way: what ``journal.recover`` cuts off again after a crash.
+
+Loading this loads next to nothing: a delivery starts a process for each mail. ``mailstore.drivers.mbox.journal`` tells
+what the note is for, and reads it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from mailstore.formats.sha256 import sha256
+from mailstore.system import fs
+from mailstore.system.contexts import suppress
+
+APPENDS = f"{fs.TEMPORARY}append."
+COPIES = f"{fs.TEMPORARY}copy."
+NAMES = (APPENDS, COPIES)
+"""How the names of these files begin: of the note, and of the new contents of a file that is written in place."""
+AROUND = 64
+"""Bytes that are noted of what stands before an append, and of its beginning."""
+LINE = 512
+"""Bytes of what is said of an append: one sector, written by one call."""
+
+
+def place(mailbox: str, kind: str) -> str:
+    """Return where the file of ``mailbox`` is whose name begins with ``kind``, one of NAMES."""
+    directory, name = os.path.split(os.path.abspath(mailbox))
+    digest = sha256(os.fsencode(name)).hexdigest()[:32]
+    shared = os.stat(directory).st_mode & (stat.S_ISVTX | stat.S_IWOTH)
+    if os.access(directory, os.W_OK | os.X_OK) and not shared:
+        # Dovecot passes over .lock; any other file in a tree it would show as a folder.
+        return os.path.join(directory, f"{kind}{digest}.lock")
+    base = os.environ.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(base):
+        base = os.path.join(os.path.expanduser("~"), ".local", "state")
+    whole = sha256(os.fsencode(os.path.abspath(mailbox))).hexdigest()[:32]
+    return os.path.join(base, "mailstore", "mbox", kind + whole)
+
+
+class Append:
+    """An append that is under way.
+
+    Args:
+        mailbox: path of the mbox file.
+        fd: its open descriptor.
+        offset: where the append begins.
+        start: its first bytes; all of them where ``length`` says how many there are.
+        length: how many bytes it has; -1 where that is not known yet, then ``finish`` must sync.
+    """
+
+    def __init__(self, mailbox: str, fd: int, offset: int, start: bytes, length: int) -> None:
+        self._path = place(mailbox, APPENDS)
+        self._length = length
+        self._fd = -1
+        facts = b'{"inode": %d, "offset": %d, "before": "%s", "start": "%s", "length": %d, "nuls": %d}' % (
+            os.fstat(fd).st_ino,
+            offset,
+            os.pread(fd, min(AROUND, offset), max(offset - AROUND, 0)).hex().encode(),
+            start[:AROUND].hex().encode(),
+            length,
+            start.count(0) if length >= 0 else 0,
+        )  # JSON, without the module
+        try:
+            self._fd = fs.open_update(self._path)
+        except FileNotFoundError:
+            fs.make_directories(os.path.dirname(self._path))
+            os.close(fs.create(self._path))
+            fs.sync_directory(os.path.dirname(self._path))
+            self._fd = fs.open_update(self._path)
+        try:
+            fs.pwrite_all(self._fd, facts.ljust(LINE), 0)
+            fs.sync_data(self._fd)
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    def finish(self) -> None:
+        """The append is wholly on the disk, or was taken back. May be called twice.
+
+        Where the length was said, it fails without an error: the append is complete, and ``recover`` will see that.
+
+        Raises:
+            OSError: the length was not said; a complete append that this still speaks of would be cut off.
+        """
+        fd, self._fd = self._fd, -1
+        if fd < 0:
+            return
+        try:
+            fs.pwrite_all(fd, b" " * LINE, 0)
+            if self._length < 0:
+                fs.sync_data(fd)
+        except OSError:
+            if self._length < 0:
+                raise
+        finally:
+            os.close(fd)
+
+
+def forget(mailbox: str) -> None:
+    """Remove the file that says nothing any more, at the end of a session."""
+    with suppress(OSError):
+        path = place(mailbox, APPENDS)
+        if not said(path):
+            fs.unlink(path, missing_ok=True)
+
+
+def said(path: str, mailbox: int | None = None) -> bytes:
+    """Return what is said of an append, b"" where that is nothing; ``mailbox`` as in ``open_note``."""
+    fd = open_note(path, mailbox)
+    try:
+        return os.pread(fd, LINE, 0).strip()
+    finally:
+        os.close(fd)
+
+
+def open_note(path: str, mailbox: int | None = None) -> int:
+    """Open a journal to read; never waits, follows no link.
+
+    Raises:
+        PermissionError: it is no regular file; or, of a mailbox that is open as ``mailbox``, not its owner's, ours or
+            root's: somebody put it there so that we spoil the mailbox.
+    """
+    fd = fs.open_source(path, nofollow=True)
+    status = os.fstat(fd)
+    planted = mailbox is not None and status.st_uid not in (os.geteuid(), 0, os.fstat(mailbox).st_uid)
+    if planted or not stat.S_ISREG(status.st_mode):
+        os.close(fd)
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
+    return fd
+
+
+def is_pending(mailbox: str) -> bool:
+    """Tell whether a crash may have left something to do for ``mailbox``."""
+    if os.path.lexists(place(mailbox, COPIES)):
+        return True
+    try:
+        return bool(said(place(mailbox, APPENDS)))
+    except OSError:
+        return False
