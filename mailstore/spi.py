@@ -305,10 +305,16 @@ class QuotaKeeping(Protocol):
         """Keep other rules, or none; durable on return. The sums are made anew where they count otherwise now."""
         ...
 
-    def quota_usage(self, rules: QuotaRules) -> Usage:
+    def quota_usage(self, rules: QuotaRules, *, sure: bool = False) -> Usage:
         """Return what counts by ``rules``, from the sums where they can be trusted, else by a scan that mends them.
 
         A guard may call it: inside the commit, under its locks, before the first change.
+
+        Args:
+            rules: whose way to count, and which folders.
+            sure: the caller is about to refuse a message: sums that may have drifted are made anew first (Maildir++:
+                those of more than one line, or of a file that nobody wrote to for 15 minutes). Without it they are
+                believed.
         """
         ...
 
