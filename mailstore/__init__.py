@@ -79,6 +79,7 @@ if TYPE_CHECKING:
         Row,
     )
     from mailstore.model.names import INBOX, FolderPath
+    from mailstore.model.quota import QuotaRules
     from mailstore.registry import Detection, default_location, detect, format_names, parse_location, register
     from mailstore.spi import Location
     from mailstore.store import Store, open_store
@@ -160,6 +161,7 @@ _HOMES = {
         "INBOX",
         "FolderPath",
     ),
+    "mailstore.model.quota": ("QuotaRules",),
     "mailstore.registry": (
         "Detection",
         "default_location",
@@ -226,6 +228,7 @@ __all__ = [
     "Outcome",
     "PreconditionFailed",
     "QuotaExceeded",
+    "QuotaRules",
     "ReadOnlyStore",
     "Recovery",
     "Row",

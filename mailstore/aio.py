@@ -25,6 +25,7 @@ from mailstore.model.changes import Change, FolderInfo, FolderState, Outcome, Re
 from mailstore.model.flags import RECENT
 from mailstore.model.info import META, SIZE, Arrival, Blob, Row
 from mailstore.model.names import INBOX, FolderPath
+from mailstore.model.quota import QuotaRules
 from mailstore.spi import Guard, Location
 from mailstore.store import Store
 from mailstore.store import open_store as _open_store
@@ -43,6 +44,7 @@ async def open_store(
     index: str = "auto",
     lock_timeout: float = 300.0,
     mask: Iterable[str] = (),
+    quota: QuotaRules | None = None,
     **options: str,
 ) -> AsyncStore:
     """Open a mail store; see mailstore.open_store."""
@@ -57,6 +59,7 @@ async def open_store(
             index=index,
             lock_timeout=lock_timeout,
             mask=mask,
+            quota=quota,
             **options,
         )
 

@@ -60,6 +60,7 @@ class Settings:
             allows it and is not a shared spool, else state. An index is a cache plus modseqs; losing it loses no mail.
         lock_timeout: seconds to wait for a lock before StoreBusy.
         mask: native shortcuts to do without.
+        quota: rules that the opener brings: they hold instead of those kept with the store (``quota_tally``).
     """
 
     readonly: bool = False
@@ -68,6 +69,7 @@ class Settings:
     index: str = "auto"
     lock_timeout: float = 300.0
     mask: frozenset[str] = frozenset()
+    quota: QuotaRules | None = None
 
 
 class Format(Protocol):
@@ -335,7 +337,11 @@ class QuotaKeeping(Protocol):
 
     @property
     def quota_tally(self) -> Usage:
-        """What this handle's own changes have added by the rules at hand since it was opened; less is negative."""
+        """What this handle's own changes have added since it was opened; less is negative.
+
+        By the opener's rules (``Settings.quota``), else those kept. Asked for where they name groups; without any it
+        may stay at nothing.
+        """
         ...
 
     def quota_note(self, name: str) -> str:

@@ -16,7 +16,9 @@ from mailstore.model.caps import NATIVE_SHORTCUTS, Capabilities
 from mailstore.model.changes import Change, FolderInfo, Outcome, Recovery, Staged, StoreDelta, Usage
 from mailstore.model.info import Arrival
 from mailstore.model.names import INBOX, FolderPath
+from mailstore.model.quota import QuotaRules
 from mailstore.model.specialuse import SPECIAL_USES, guess_special_use
+from mailstore.quota.account import Quota
 from mailstore.spi import Adopting, Cloning, Driver, FreshFolders, Guard, Location, Settings, SpecialUse
 
 _T = TypeVar("_T")
@@ -31,6 +33,7 @@ def open_store(
     index: str = "auto",
     lock_timeout: float = 300.0,
     mask: Iterable[str] = (),
+    quota: QuotaRules | None = None,
     **options: str,
 ) -> Store:
     """Open a mail store.
@@ -43,6 +46,7 @@ def open_store(
         index: where a file format's index lives (see mailstore.spi.Settings).
         lock_timeout: seconds to wait for another program's lock.
         mask: native shortcuts to do without (see NATIVE_SHORTCUTS in mailstore.model.caps); results are the same.
+        quota: rules that hold instead of those kept with the store (a delivery agent with one file for all).
         options: options of the location, added to those it carries.
 
     Raises:
@@ -63,9 +67,15 @@ def open_store(
     if options:
         found = Location(found.format, found.path, {**found.options, **options})
     settings = Settings(
-        readonly=readonly, create=create, folders=folders, index=index, lock_timeout=lock_timeout, mask=masked
+        readonly=readonly,
+        create=create,
+        folders=folders,
+        index=index,
+        lock_timeout=lock_timeout,
+        mask=masked,
+        quota=quota,
     )
-    return Store(found, registry.open_driver(found, settings))
+    return Store(found, registry.open_driver(found, settings), quota)
 
 
 class Store:
@@ -76,11 +86,13 @@ class Store:
     or text as FolderPath.parse reads it.
     """
 
-    def __init__(self, location: Location, driver: Driver) -> None:
+    def __init__(self, location: Location, driver: Driver, quota: QuotaRules | None = None) -> None:
         self.location = location
         self.driver = driver
         self.lock = threading.RLock()
         """Held during each call into the driver; take it to make several calls one for other threads."""
+        self.quota = Quota(driver, self.lock, quota)
+        """What the account may hold, and what it holds."""
         native = driver.capabilities.native
         self.clone: Callable[[FolderPath, Sequence[int]], list[Staged]] | None = None
         """The native shortcut ``clone``, or None."""

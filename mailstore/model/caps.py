@@ -42,6 +42,9 @@ class Capabilities:
         batch: a commit that fails leaves all or nothing of its changes, or a prefix of them.
         foreign_writers: other programs may change it while it is open.
         max_message: bytes; None is no limit of the format.
+        quota: how limits hold when several deliver at once. ``exact``: the sum is looked at under the lock or in the
+            transaction that adds the message. ``in flight``: as many messages may come in too many as are on their
+            way at the same moment, since the format takes no lock for them. See docs/quota.md.
         native: the native shortcuts at work.
     """
 
@@ -68,4 +71,5 @@ class Capabilities:
     batch: Literal["all", "prefix"] = "all"
     foreign_writers: bool = False
     max_message: int | None = None
+    quota: Literal["exact", "in flight"] = "in flight"
     native: frozenset[str] = frozenset()

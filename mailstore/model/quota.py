@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
+from mailstore.model.changes import Usage
 from mailstore.model.flags import DELETED
 from mailstore.model.names import FolderPath
 
@@ -98,6 +99,14 @@ class QuotaRules:
         if self.rule(folder).ignore:
             return False
         return self.style != "courier" or (folder != TRASH and not flags & DELETED)
+
+    def counted(self, count: FolderCount) -> Usage:
+        """Return what counts of what lies in a folder."""
+        if self.counts(count.folder, DELETED):
+            return Usage(count.messages, count.size)
+        if self.counts(count.folder, 0):
+            return Usage(count.messages - count.deleted_messages, count.size - count.deleted_size)
+        return Usage(0, 0)
 
 
 NO_RULES = QuotaRules()
