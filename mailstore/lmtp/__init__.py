@@ -11,10 +11,11 @@ put it behind Postfix. Parts:
 Not imported by ``mailstore`` itself.
 """
 
-from mailstore.lmtp.mailboxes import Mailbox, Mailboxes
+from mailstore.delivery.mailboxes import Mailbox, Mailboxes
 from mailstore.lmtp.protocol import Limits, Session
 from mailstore.lmtp.replies import Reply, reply_of
-from mailstore.lmtp.server import Server, Settings, serve
+from mailstore.lmtp.server import Server, Settings
+from mailstore.service import serve
 from mailstore.system.sockets import inherited, listen
 
 __all__ = [

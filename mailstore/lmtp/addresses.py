@@ -47,13 +47,3 @@ def parse_argument(argument: bytes) -> tuple[str, dict[str, str]]:
             raise BadArgument(501, "5.5.4", "bad parameter syntax")
         parameters[found[1].upper()] = found[2] or ""
     return address, parameters
-
-
-def unquoted(address: str) -> str:
-    """Return the address with the quotes taken off a quoted local part: ``"joe"@example.org`` is joe@example.org."""
-    local, at, domain = address.rpartition("@")
-    if not at:
-        local, domain = address, ""
-    if len(local) >= 2 and local.startswith('"') and local.endswith('"'):
-        local = re.sub(r"\\(.)", r"\1", local[1:-1])
-    return f"{local}{at}{domain}"

@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
+from mailstore.delivery.mailboxes import Mailbox
 from mailstore.lmtp.batch import Result
-from mailstore.lmtp.mailboxes import Mailbox
 from mailstore.lmtp.message import Collector, Message, received
 from mailstore.lmtp.protocol import Content, End, Recipient, Session
 from mailstore.lmtp.replies import Reply, reply_of, saved

@@ -20,9 +20,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from mailstore.delivery.mailboxes import Mailbox
 from mailstore.errors import StorageFailure
 from mailstore.lmtp.batch import Batch, Delivery, Done, Job
-from mailstore.lmtp.mailboxes import Mailbox
 from mailstore.lmtp.message import Message
 from mailstore.lmtp.stores import Stores, path_of
 from mailstore.model.changes import Staged

@@ -19,9 +19,9 @@ from mailstore import (
     StoreBusy,
     open_store,
 )
+from mailstore.delivery.mailboxes import Mailbox
 from mailstore.lmtp.batch import Batch, Delivery, Job, Result
 from mailstore.lmtp.group import GroupCommit
-from mailstore.lmtp.mailboxes import Mailbox
 from mailstore.lmtp.message import Message
 from mailstore.lmtp.stores import Stores
 from mailstore.model.changes import Append, Change, Staged

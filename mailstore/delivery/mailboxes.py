@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mailstore.delivery import expand, sub_address
+from mailstore.delivery.target import expand, sub_address
 from mailstore.errors import UsageError
-from mailstore.lmtp.addresses import unquoted
 from mailstore.registry import load_wholly
 
 
@@ -51,3 +51,13 @@ class Mailboxes:
         if self.sub_address:
             user, folder = sub_address(user, self.separator)
         return Mailbox(expand(self.template, user), folder or self.folder)
+
+
+def unquoted(address: str) -> str:
+    """Return the address with the quotes taken off a quoted local part: ``"joe"@example.org`` is joe@example.org."""
+    local, at, domain = address.rpartition("@")
+    if not at:
+        local, domain = address, ""
+    if len(local) >= 2 and local.startswith('"') and local.endswith('"'):
+        local = re.sub(r"\\(.)", r"\1", local[1:-1])
+    return f"{local}{at}{domain}"
