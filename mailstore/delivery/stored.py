@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 from mailstore.delivery.incoming import Incoming
 from mailstore.errors import InvalidFolderName, NoSuchFolder, Unsupported, UsageError
@@ -45,6 +46,7 @@ def into_store(
     return str(path), outcome.status == "known"
 
 
+@lru_cache(maxsize=1000)
 def folder_named(folder: str) -> FolderPath:
     """Return the path of a name; INBOX for what no folder can be called."""
     try:

@@ -58,12 +58,8 @@ def _value(letter: str, template: str, user: str, name: str, domain: str, home: 
 
 
 def _check(part: str, user: str) -> None:
-    if (
-        not part
-        or part.startswith(".")
-        or not _UNSAFE.isdisjoint(part)
-        or any(one < " " or one == "\x7f" for one in part)
-    ):
+    controls = not part.isprintable() and any(one < " " or one == "\x7f" for one in part)
+    if not part or part.startswith(".") or not _UNSAFE.isdisjoint(part) or controls:
         raise _nobody(f"{user!r} is no name that a mailbox can have", user)
 
 

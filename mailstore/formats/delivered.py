@@ -12,7 +12,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 NULL_SENDER = "MAILER-DAEMON"
 """How a From_ line, and Postfix' pipe(8), spell the null sender."""
@@ -50,7 +50,8 @@ def address(text: str) -> str:
     text = text.strip()
     if text.startswith("<") and text.endswith(">"):
         text = text[1:-1]
-    text = "".join(one for one in text if one >= " " and one != "\x7f")
+    if not text.isprintable():
+        text = "".join(one for one in text if one >= " " and one != "\x7f")
     return "" if text.upper() == NULL_SENDER else text
 
 
@@ -74,15 +75,27 @@ def stamp(head: bytes, *, sender: str | None, recipient: str | None, drop: froze
     """
     newline = b"\r\n" if head[: head.find(b"\n") + 1].endswith(b"\r\n") else b"\n"
     gone = drop if sender is None else drop | {"return-path"}
+    may_hold = _finder(head)
     added = []
     if sender is not None:
         added.append(b"Return-Path: <" + _encoded(sender) + b">" + newline)
     if recipient is not None:
         value = _encoded(recipient)
-        if value and not _names(head, value):
+        if value and not (may_hold("delivered-to") and _names(head, value)):
             added.append(b"Delivered-To: " + value + newline)
+    if not any(map(may_hold, gone)):
+        return b"".join(added) + head
     kept = [line for name, lines in _fields(head) if name not in gone for line in lines]
     return b"".join(added + kept)
+
+
+def _finder(head: bytes) -> Callable[[str], bool]:
+    """Return what tells whether a field of that lower-case name may be in ``head``; where it says no, none is.
+
+    Most mail has none of the fields that go, and this is found without looking at every line.
+    """
+    lines = b"\n" + head.lower() if b"\n" in head else b""
+    return lambda name: not lines or b"\n" + name.encode("latin-1", "replace") in lines
 
 
 def _encoded(text: str) -> bytes:

@@ -3,7 +3,8 @@
 The problem. A client may send faster than we deliver, read slower than we answer, stop in the middle of anything, or
 stay for ever; none of that may cost more than its own connection, or more than a MiB or so of memory.
 
-The solution. Nothing more is read while an answer is awaited, a piece is written to the disk, or replies pile up; what
+The solution. While an answer is awaited, a piece is written to the disk, or replies pile up, nothing more is read than
+the one piece that may have been on its way (stopping before there is any would cost two system calls a mail); what
 is larger than a MiB goes to a temporary file in pieces; and a connection that sends nothing for a while is closed.
 """
 
@@ -138,7 +139,9 @@ class Connection(asyncio.Protocol):
             self._transport.write(output)
 
     def _control_reading(self) -> None:
-        wanted = not (self._busy or self._clogged or self._session.waiting is not None or self._session.closed)
+        session = self._session
+        stuck = session.waiting is not None and session.buffered > 0
+        wanted = not (self._busy or self._clogged or stuck or session.closed)
         if self._transport is None or wanted == self._reading or self._transport.is_closing():
             return
         self._reading = wanted

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from mailstore.delivery import Incoming
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_NOT_PLAIN = re.compile(r"[\0- ()\x7f]")
 
 
 class Collector:
@@ -167,9 +170,10 @@ def received(*, client: str, peer: str, hostname: str, serial: str, recipient: s
 
 def _plain(text: str) -> str:
     """Return ``text`` without what could end a field or a comment."""
-    return "".join(one for one in text if one > " " and one not in "()\x7f")[:255]
+    return _NOT_PLAIN.sub("", text)[:255]
 
 
+@lru_cache(maxsize=4)
 def rfc5322_date(seconds: int) -> str:
     """Return a date as header fields have it, in UTC, whatever the locale."""
     from time import gmtime

@@ -35,7 +35,10 @@ class Reply(NamedTuple):
 
     def render(self) -> bytes:
         """Return the line with its end; what is not printable ASCII is replaced, so that no text can end the line."""
-        text = "".join(one if " " <= one <= "~" else "?" for one in self.text)[:400]
+        text = self.text
+        if not (text.isascii() and text.isprintable()):
+            text = "".join(one if " " <= one <= "~" else "?" for one in text)
+        text = text[:400]
         enhanced = f" {self.enhanced}" if self.enhanced else ""
         return f"{self.code}{enhanced} {text}\r\n".encode("ascii")
 

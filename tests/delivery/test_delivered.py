@@ -92,6 +92,19 @@ def test_all_else_stays_to_the_byte(lines: list[bytes], newline: bytes, ended: b
     assert stamp(left, sender=None, recipient=None, drop=DROP) == left
 
 
+@given(LINES, st.sampled_from([b"\n", b"\r\n", b"\r"]), st.sampled_from([b"STATUS: x", b"x-uid\t: 7", b"Return-PATH:"]))
+def test_no_field_that_is_to_go_is_left(lines: list[bytes], newline: bytes, forged: bytes) -> None:
+    """However it is spelled and wherever it stands above the empty line; what only looks like it stays."""
+    head = newline.join([*lines, forged, b"X-Status: kept", b" Status: folded", b"A: b", b""])
+    left = stamp(head, sender="", recipient=None, drop=DROP)
+    above = left.split(newline * 2)[0]
+    names = {line.partition(b":")[0].rstrip().lower() for line in above.split(newline)[1:] if line[:1] not in b" \t"}
+    if newline != b"\r" and not any(line == b"" for line in lines):
+        assert names & {b"status", b"x-uid", b"return-path"} == set()
+        assert b"x-status" in names
+    assert left.count(b"X-Status: kept") == 1
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes(head: bytes) -> None:
     assert stamp(head, sender=None, recipient=None) == head
