@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from mailstore.errors import AmbiguousLocation, LocationError, NoSuchStore, NotAStore, StorageFailure, UsageError
-from mailstore.spi import Driver, Format, Location, Settings
+from mailstore.spi import Driver, Format, Location, Settings, Shared
 
 ENTRY_POINTS = "mailstore.drivers"
 """The entry-point group: the name is the location's format, the value an object like mailstore.spi.Format."""
@@ -142,6 +142,22 @@ def open_driver(location: Location, settings: Settings) -> Driver:
     if settings.index not in _INDEX_PLACES and not os.path.isabs(settings.index):
         raise UsageError(f"index={settings.index!r}: one of {', '.join(_INDEX_PLACES)}, or an absolute path")
     return form.open(location, settings)
+
+
+def accounts(location: Location, *, lock_timeout: float = 300.0) -> list[Location]:
+    """Return a location for each account at ``location``, by name; where there is but one, the location itself.
+
+    Args:
+        location: one that names an account, or cannot hold several, is returned as it is, whether there or not.
+        lock_timeout: seconds to wait for another program's lock.
+
+    Raises:
+        NoSuchStore, NotAStore, CorruptStore, StoreBusy, StorageFailure: see mailstore.spi.Format.open.
+    """
+    form = find_format(location.format)
+    if "account" in location.options or not isinstance(form, Shared):
+        return [location]
+    return form.accounts(location, Settings(readonly=True, lock_timeout=lock_timeout))
 
 
 def default_location(path: str) -> Location:

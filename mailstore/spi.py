@@ -20,6 +20,7 @@ from mailstore.model.changes import (
     Delta,
     FolderInfo,
     FolderState,
+    Footprint,
     Outcome,
     Recovery,
     SetState,
@@ -100,6 +101,18 @@ class Format(Protocol):
             NotAStore: something is there and it is not this.
             CannotCreate: it was to be made and could not be.
             LocationError: an option's value makes no sense.
+        """
+        ...
+
+
+@runtime_checkable
+class Shared(Protocol):
+    """A Format in whose stores several accounts can share one place."""
+
+    def accounts(self, location: Location, settings: Settings) -> list[Location]:
+        """Return a location for each account at ``location``, by name; ``settings`` are for reading alone.
+
+        Raises: as ``Format.open``.
         """
         ...
 
@@ -350,6 +363,18 @@ class QuotaKeeping(Protocol):
 
     def set_quota_note(self, name: str, text: str) -> None:
         """Keep a small text (up to 64 KiB), replaced as a whole; '' removes it. Durable on return."""
+        ...
+
+
+@runtime_checkable
+class Measuring(Protocol):
+    """A store that lies on a disk and can tell what it takes there."""
+
+    def footprint(self) -> Footprint:
+        """Return what the messages take on disk, of the folders as they are now; opens no message, writes nothing.
+
+        What vanishes meanwhile is passed over.
+        """
         ...
 
 

@@ -13,13 +13,13 @@ from mailstore import registry
 from mailstore.errors import FolderExists, InvalidFolderName, NoSuchFolder, Unsupported, UsageError
 from mailstore.folder import Folder
 from mailstore.model.caps import NATIVE_SHORTCUTS, Capabilities
-from mailstore.model.changes import Change, FolderInfo, Outcome, Recovery, Staged, StoreDelta, Usage
+from mailstore.model.changes import Change, FolderInfo, Footprint, Outcome, Recovery, Staged, StoreDelta, Usage
 from mailstore.model.info import Arrival
 from mailstore.model.names import INBOX, FolderPath
 from mailstore.model.quota import QuotaRules
 from mailstore.model.specialuse import SPECIAL_USES, guess_special_use
 from mailstore.quota.account import Quota
-from mailstore.spi import Adopting, Cloning, Driver, FreshFolders, Guard, Location, Settings, SpecialUse
+from mailstore.spi import Adopting, Cloning, Driver, FreshFolders, Guard, Location, Measuring, Settings, SpecialUse
 
 _T = TypeVar("_T")
 
@@ -107,6 +107,7 @@ class Store:
         if "fresh" in native and isinstance(driver, FreshFolders):
             self.fresh_folders = driver
         self._special_use = driver if isinstance(driver, SpecialUse) else None
+        self._measuring = driver if isinstance(driver, Measuring) else None
         self._closed = False
 
     def __repr__(self) -> str:
@@ -271,6 +272,13 @@ class Store:
         """Count messages and bytes of all folders."""
         with self.lock:
             return self.driver.usage()
+
+    def footprint(self) -> Footprint | None:
+        """Return what the messages take on disk; None where the format cannot tell. It may look at every file."""
+        if self._measuring is None:
+            return None
+        with self.lock:
+            return self._measuring.footprint()
 
     def stage(self, arrivals: Sequence[Arrival]) -> list[Staged]:
         """Take messages in, invisible until committed (see mailstore.spi.Driver.stage)."""

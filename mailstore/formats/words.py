@@ -6,6 +6,7 @@ import binascii
 import re
 
 _ENCODED_WORD = re.compile(r"=\?([\w.:-]+)(?:\*[\w-]*)?\?([bBqQ])\?([^?]*)\?=", re.ASCII)
+_CONTROLS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 _BETWEEN_WORDS = re.compile(r"(?<=\?=)\s+(?==\?)")
 
 
@@ -25,6 +26,21 @@ def decode_words(text: str) -> str:
         word += _word_bytes(match[2], match[3])
         at = match.end()
     return "".join([*pieces, _decode_bytes(word, charset), text[at:]])
+
+
+def legible(raw: bytes, longest: int = 500) -> str:
+    """Return a header field's value for people: words decoded, folds and controls one space, at most ``longest`` long.
+
+    8-bit text is UTF-8, or else Latin-1.
+    """
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    text = text.strip()
+    if "=?" in text:
+        text = decode_words(text)
+    return (text if text.isprintable() else _CONTROLS.sub(" ", text).strip())[:longest]
 
 
 def _word_bytes(encoding: str, content: str) -> bytes:

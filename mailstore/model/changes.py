@@ -188,6 +188,17 @@ class Usage(NamedTuple):
     """Bytes of all messages as stored."""
 
 
+class Footprint(NamedTuple):
+    """What a store's messages take on disk. What is shared counts in shares, so that accounts can be added up."""
+
+    physical: int
+    """Bytes of the blocks allocated. A file with n names counts with an n-th at each; a database file is divided
+    among its accounts by what their messages have to store."""
+    saved: int
+    """Bytes of messages that take no room since they are stored once for several: hard links in a Maildir (n names
+    save n-1 sizes, an n-th of it at each), bodies shared in a database."""
+
+
 class Recovery(NamedTuple):
     """What ``recover`` found and did."""
 

@@ -13,6 +13,7 @@ from mailstore.drivers.maildir.adopt import adopt
 from mailstore.drivers.maildir.clone import clone
 from mailstore.drivers.maildir.commit import commit
 from mailstore.drivers.maildir.folder import MaildirFolder
+from mailstore.drivers.maildir.footprint import footprint
 from mailstore.drivers.maildir.fresh import MaildirFresh
 from mailstore.drivers.maildir.keys import Keys
 from mailstore.drivers.maildir.layout import Place
@@ -21,7 +22,7 @@ from mailstore.drivers.maildir.staging import StagedFile
 from mailstore.drivers.maildir.view import View
 from mailstore.errors import CannotCreate, MailstoreError, NoSuchFolder, ReadOnlyStore
 from mailstore.model.caps import Capabilities
-from mailstore.model.changes import Change, FolderInfo, Outcome, Recovery, Staged, StoreDelta, Usage
+from mailstore.model.changes import Change, FolderInfo, Footprint, Outcome, Recovery, Staged, StoreDelta, Usage
 from mailstore.model.info import Arrival
 from mailstore.model.measure import digest_of
 from mailstore.model.names import FolderPath
@@ -157,6 +158,12 @@ class MaildirDriver:
             messages += len(view.refresh().entries)
             size += folder.size()
         return Usage(messages, size)
+
+    def footprint(self) -> Footprint:
+        """See Measuring.footprint."""
+        layout = self._account.layout
+        with fs.errors(self._account.root):
+            return footprint(layout.absolute(place.directory) for place in layout.scan().values())
 
     def canonical(self, body: bytes) -> bytes:
         """A Maildir keeps every byte."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import groupby
 
 from mailstore.drivers.mbox import journal
@@ -31,6 +32,7 @@ from mailstore.model.caps import Capabilities
 from mailstore.model.changes import (
     Change,
     FolderInfo,
+    Footprint,
     Outcome,
     Recovery,
     Staged,
@@ -264,6 +266,16 @@ class MboxDriver:
                 messages += state.messages
                 size += state.size or 0
         return Usage(messages, size)
+
+    def footprint(self) -> Footprint:
+        """See Measuring.footprint: the files' blocks; nothing is shared."""
+        tree = self._scan()
+        blocks = 0
+        for path, place in tree.folders.items():
+            if path not in tree.virtual:
+                with suppress(OSError):
+                    blocks += os.stat(place.file).st_blocks
+        return Footprint(blocks * 512, 0)
 
     def canonical(self, body: bytes) -> bytes:
         """Every byte is kept."""

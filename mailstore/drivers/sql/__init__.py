@@ -38,16 +38,24 @@ class _SqliteFormat:
         ours = header[:16] == _MAGIC and int.from_bytes(header[68:72], "big") == APPLICATION_ID
         return _EVIDENCE if ours else None
 
+    def accounts(self, location: Location, settings: Settings) -> list[Location]:
+        """See mailstore.spi.Shared."""
+        path = _real_path(location)
+        _look(path, settings)
+        from mailstore.drivers.sql.database import Database
+        from mailstore.drivers.sql.driver import account_names
+
+        database = Database(path, readonly=True, timeout=settings.lock_timeout)
+        try:
+            database.check()
+            names = account_names(database)
+        finally:
+            database.close()
+        return [Location(self.name, location.path, {**location.options, "account": name}) for name in names]
+
     def open(self, location: Location, settings: Settings) -> SqlDriver:
         """See Format.open. A file that cannot be written is opened read-only."""
-        path = location.path
-        if not os.path.isabs(path):
-            raise LocationError(f"{path}: a database is given as sqlite:FILE", location=str(location))
-        try:
-            path.encode()
-        except UnicodeEncodeError:
-            raise LocationError(f"{path!r}: SQLite opens only paths in UTF-8", location=str(location)) from None
-        path = os.path.realpath(path)  # SQLite puts its other files beside what a link leads to
+        path = _real_path(location)
         exists = _look(path, settings)
         from mailstore.drivers.sql.database import Database
         from mailstore.drivers.sql.driver import SqlDriver
@@ -66,6 +74,17 @@ class _SqliteFormat:
             database.close()
             raise
         return driver
+
+
+def _real_path(location: Location) -> str:
+    path = location.path
+    if not os.path.isabs(path):
+        raise LocationError(f"{path}: a database is given as sqlite:FILE", location=str(location))
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise LocationError(f"{path!r}: SQLite opens only paths in UTF-8", location=str(location)) from None
+    return os.path.realpath(path)  # SQLite puts its other files beside what a link leads to
 
 
 def _look(path: str, settings: Settings) -> bool:

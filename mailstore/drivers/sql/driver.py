@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import apsw
@@ -18,7 +20,7 @@ from mailstore.drivers.sql.stage import StagedMessage
 from mailstore.drivers.sql.text import decode_keywords, decode_path, decode_text, encode_path, encode_text
 from mailstore.errors import FolderExists, InvalidFolderName, NoSuchFolder, NoSuchMessage, NoSuchStore
 from mailstore.model.caps import Capabilities
-from mailstore.model.changes import Append, Change, FolderInfo, Outcome, Recovery, Staged, StoreDelta, Usage
+from mailstore.model.changes import Append, Change, FolderInfo, Footprint, Outcome, Recovery, Staged, StoreDelta, Usage
 from mailstore.model.info import CHUNK, Arrival, Meta
 from mailstore.model.names import INBOX, FolderPath
 from mailstore.spi import Guard, Settings
@@ -57,8 +59,7 @@ class SqlDriver:
         if account is not None:
             return int(account)
         if self._database.readonly or not (settings.create or name == ""):
-            names = self._ask(lambda connection: list(connection.execute(SQLITE.render(sql.LIST_ACCOUNTS))))
-            there = ", ".join(repr(decode_text(other)) for (other,) in names[:10])
+            there = ", ".join(repr(other) for other in account_names(self._database)[:10])
             path = self._database.path
             raise NoSuchStore(f"{path} has no account {name!r} (there are: {there or 'none'})", path=path)
         with self._database.write() as connection:
@@ -186,6 +187,21 @@ class SqlDriver:
         """See Driver.usage; kept with the folders, so it costs no look at the messages."""
         return Usage(*self._ask(lambda connection: connection.execute(SQLITE.render(sql.USAGE), (self._account,)).get))
 
+    def footprint(self) -> Footprint:
+        """See Measuring.footprint: the blocks of the file and its WAL, shared out by what the accounts' bodies have."""
+
+        def ask(connection: apsw.Connection) -> tuple[int, int, int]:
+            logical = connection.execute(SQLITE.render(sql.USAGE), (self._account,)).get[1]
+            mine = connection.execute(SQLITE.render(sql.STORED), (self._account,)).get
+            return logical, mine, connection.execute(SQLITE.render(sql.STORED_BY_ALL)).get
+
+        logical, mine, all_of_them = self._ask(ask)
+        blocks = 0
+        for suffix in ("", "-wal"):
+            with suppress(OSError):
+                blocks += os.stat(self._database.path + suffix).st_blocks * 512
+        return Footprint(blocks * mine // all_of_them if all_of_them else 0, logical - mine)
+
     def canonical(self, body: bytes) -> bytes:
         """The database keeps every byte."""
         return body
@@ -259,6 +275,12 @@ class SqlDriver:
     def close(self) -> None:
         """See Driver.close."""
         self._database.close()
+
+
+def account_names(database: Database) -> list[str]:
+    """Return the names of all accounts, in order."""
+    names = database.read(lambda connection: list(connection.execute(SQLITE.render(sql.LIST_ACCOUNTS))))
+    return [decode_text(name) for (name,) in names]
 
 
 def _is_bulk(changes: Sequence[Change]) -> bool:

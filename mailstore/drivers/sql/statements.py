@@ -67,6 +67,9 @@ VANISHED = "SELECT uid FROM tombstone WHERE account = ? AND folder = ? AND modse
 # -- bodies
 
 FIND_BODIES = "SELECT digest, body FROM body WHERE account = ? AND digest IN ([many])"
+STORED = """SELECT coalesce(sum(size), 0) FROM body AS b WHERE b.account = ?
+    AND EXISTS (SELECT 1 FROM message AS m WHERE m.account = b.account AND m.body = b.body)"""
+STORED_BY_ALL = "SELECT coalesce(sum(size), 0) FROM body"
 ADD_BODY = """INSERT INTO body (account, body, digest, size, crlf_size, sent_by, subject)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
 FINISH_BODY = """UPDATE body SET digest = ?, size = ?, crlf_size = ?, sent_by = ?, subject = ?

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from mailstore.errors import CorruptStore, InvalidFolderName
 from mailstore.formats.headers import header_end
-from mailstore.formats.words import decode_words
+from mailstore.formats.words import legible
 from mailstore.model.flags import NO_KEYWORDS
 from mailstore.model.names import FolderPath
 
@@ -21,13 +21,10 @@ _HIDDEN_IN_NAMES = re.compile("[\x00-\x1f\x7f%/\ud800-\udfff]")
 _HIDDEN_IN_WORDS = re.compile(r"[\s\x00-\x20\x7f%\ud800-\udfff]")
 _SHOWN = re.compile("(?:%[0-9A-F]{2})+")
 
-_LONGEST = 500
-"""Characters kept of a From or Subject."""
 _HEADER_LIMIT = 64 << 10
 """Bytes searched for From and Subject."""
 _FIELD_LIMIT = 4 << 10
 """Bytes of a field that are looked at."""
-_CONTROLS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
 def _hide(match: re.Match[str]) -> str:
@@ -110,15 +107,4 @@ def _field(start: bytes, name: bytes, end: int) -> str:
     stop = start.find(b"\n", at, end)
     while stop >= 0 and start[stop + 1 : stop + 2] in (b" ", b"\t"):
         stop = start.find(b"\n", stop + 1, end)
-    return _legible(start[at : min(stop if stop >= 0 else end, at + _FIELD_LIMIT)])
-
-
-def _legible(raw: bytes) -> str:
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        text = raw.decode("latin-1")
-    text = text.strip()
-    if "=?" in text:
-        text = decode_words(text)
-    return (text if text.isprintable() else _CONTROLS.sub(" ", text).strip())[:_LONGEST]
+    return legible(start[at : min(stop if stop >= 0 else end, at + _FIELD_LIMIT)])

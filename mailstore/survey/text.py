@@ -1,0 +1,44 @@
+"""Text that came with mail or from a disk, made harmless for a line, a page or a label; and what headers say."""
+
+from __future__ import annotations
+
+import re
+
+from mailstore.formats.headers import first
+from mailstore.formats.words import legible
+
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+_ADDRESS = re.compile(r"<([^<>\s]{1,320})>")
+_BARE = re.compile(r"[^\s<>()\",;:]{1,64}@[^\s<>()\",;:]{1,255}")
+
+
+def harmless(text: str) -> str:
+    r"""Return ``text`` with controls, bidirectional overrides and bytes that are no UTF-8 spelled ``\xHH``, ``\uHHHH``."""
+    return _UNSAFE.sub(_spelled, text)
+
+
+def _spelled(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8
+        code -= 0xDC00
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def subject_of(header: bytes) -> str:
+    """Return the Subject of a header block for people; '' where there is none."""
+    return legible(first(header, b"subject") or b"", 200)
+
+
+def author_of(header: bytes) -> str:
+    """Return the address in the From of a header block, its domain in lower case; what stands there if it is none."""
+    said = legible(first(header, b"from") or b"", 400)
+    found = _ADDRESS.search(said) or _BARE.search(said)
+    if found is None:
+        return said[:100]
+    local, at, domain = (found[1] if found.re is _ADDRESS else found[0]).rpartition("@")
+    return f"{local}{at}{domain.lower()}"
