@@ -26,7 +26,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "registry": frozenset({"errors", "spi"}),
     "quota": frozenset({"errors", "model", "formats", "system", "spi"}),
     "facade": frozenset({"errors", "model", "spi", "registry", "quota"}),
-    "survey": frozenset({"facade", "quota", "registry", "errors", "model", "formats", "system"}),
+    "survey": frozenset({"facade", "quota", "registry", "spi", "errors", "model", "formats", "system"}),
     "convert": frozenset({"facade", "errors", "model", "spi", "system"}),
     "service": frozenset({"errors", "system"}),
     "delivery": frozenset({"facade", "quota", "registry", "errors", "model", "formats", "system"}),

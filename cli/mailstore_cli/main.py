@@ -25,6 +25,7 @@ COMMANDS = {
     "flag": "mailstore_cli.flag:flag",
     "expunge": "mailstore_cli.expunge:expunge",
     "folder": "mailstore_cli.folder:folder",
+    "quota": "mailstore_cli.quota:quota",
     "lmtp": "mailstore_cli.lmtp:lmtp",
     "doctor": "mailstore_cli.doctor:doctor",
     "completion": "mailstore_cli.completion:completion",

@@ -63,7 +63,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: frozenset[i
 
 
 def cells(text: str) -> int:
-    """Return how many columns of a terminal ``text`` takes."""
+    """Return how many columns of a terminal ``text`` takes; colours of ours take none."""
+    if "\x1b" in text:
+        for code in ("\x1b[0m", *(f"\x1b[{code}m" for code in _CODES.values())):
+            text = text.replace(code, "")
     if not text or max(text) < "\u0300":  # no wide and no combining character before that
         return len(text)
     return sum(_width(character) for character in text)

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, get_args
 from mailstore.errors import MailstoreError
 from mailstore.model.changes import Footprint, Usage
 from mailstore.model.names import FolderPath
+from mailstore.system.diskquota import Disk
 
 Depth = Literal["sums", "folders", "messages", "senders"]
 """How closely accounts are looked at. ``sums``: what is kept, no scan where it can be trusted; ``folders``: messages
@@ -34,20 +35,6 @@ class FolderShare(NamedTuple):
     size: int
     counted: bool
     """It counts towards the limits (single messages of it may not)."""
-
-
-class Disk(NamedTuple):
-    """The file system below an account, as the system tells it; None what it does not tell."""
-
-    path: str
-    free: int | None
-    total: int | None
-    inodes_free: int | None
-    inodes_total: int | None
-    user_used: int | None
-    """Of the owner, by the system's own quota."""
-    user_limit: int | None
-    device: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +157,7 @@ class Survey:
     @property
     def usage(self) -> Usage:
         """What counts, of all accounts."""
-        return Usage(
-            sum(one.usage.messages for one in self.accounts), sum(one.usage.size for one in self.accounts)
-        )
+        return Usage(sum(one.usage.messages for one in self.accounts), sum(one.usage.size for one in self.accounts))
 
 
 def _shares(account: Account, by: By) -> list[tuple[str, int, int]]:
@@ -250,4 +235,22 @@ def _usage(usage: Usage | None) -> dict[str, int] | None:
 
 
 def _disk(disk: Disk | None) -> dict[str, Any] | None:
-    return None if disk is None else {name: value for name, value in disk._asdict().items() if name != "device"}
+    if disk is None:
+        return None
+    return {
+        "bytes": disk.total_bytes,
+        "free_bytes": disk.free_bytes,
+        "inodes": disk.total_inodes,
+        "free_inodes": disk.free_inodes,
+        "quotas": [
+            {
+                "kind": one.kind,
+                "id": one.id,
+                "bytes": one.used,
+                "limit_bytes": one.limit,
+                "inodes": one.inodes_used,
+                "limit_inodes": one.inodes_limit,
+            }
+            for one in disk.quotas
+        ],
+    }

@@ -24,7 +24,8 @@ class Tally:
     """
 
     def __init__(self, top: int) -> None:
-        self._top = top
+        self.most = top
+        """How many of the largest messages are kept."""
         self._largest: list[tuple[int, int, TopMessage]] = []
         self._order = count()
         self._years: dict[str, list[int]] = {}
@@ -49,12 +50,12 @@ class Tally:
 
     def large_enough(self, size: int) -> bool:
         """Tell whether a message of ``size`` bytes is one of the largest so far."""
-        return self._top > 0 and (len(self._largest) < self._top or size > self._largest[0][0])
+        return self.most > 0 and (len(self._largest) < self.most or size > self._largest[0][0])
 
     def add_large(self, message: TopMessage) -> None:
         """Enter one of the largest messages; of equal ones the first stays."""
         entry = (message.size, -next(self._order), message)
-        if len(self._largest) < self._top:
+        if len(self._largest) < self.most:
             heapq.heappush(self._largest, entry)
         else:
             heapq.heappushpop(self._largest, entry)

@@ -15,11 +15,12 @@ from typing import NamedTuple
 
 from mailstore import registry
 from mailstore.errors import MailstoreError, NoSuchStore, StorageFailure, UsageError
-from mailstore.registry import Location
+from mailstore.spi import Location
 
 _FORMAT = re.compile(r"([a-z][a-z0-9+_-]+):(?!//)")
 _OPTIONS = re.compile(r"\?[a-z][a-z0-9_-]*=[^?]*\Z|:[A-Z][A-Z0-9]*=.*\Z")
 _MAGIC = re.compile(r"[*?[]")
+_EXTENSION = re.compile(r"\.[A-Za-z0-9]+\Z")
 _WILD = re.compile(r"%(.?)|\*|\?|\[(?:\]|[!^]\])?[^\]/]*\]", re.DOTALL)
 
 
@@ -104,29 +105,38 @@ def _matches(one: tuple[str, str]) -> list[tuple[str, str, str]]:
 def _translate(pattern: str) -> tuple[str, re.Pattern[str]]:
     """Return the pattern for the shell's matching, and the expression that tells what each wildcard stands for.
 
+    A component with wildcards is one group, without its extension: ``j*.db`` stands for ``joe``.
+
     Raises:
         UsageError: a variable that there is not.
     """
-    wildcards, expression, at, seen = "", "", 0, set[str]()
-    for match in _WILD.finditer(pattern):
-        wildcards += pattern[at : match.start()]
-        expression += re.escape(pattern[at : match.start()])
+    wildcards, expressions, seen = [], [], set[str]()
+    for component in pattern.split("/"):
+        extension = _EXTENSION.search(component)
+        ending = extension[0] if extension and _MAGIC.search(component) and "%" not in component else ""
+        glob, expression = _component(component.removesuffix(ending), pattern, seen)
+        wildcards.append(glob + ending)
+        expressions.append((f"({expression})" if _MAGIC.search(component) else expression) + re.escape(ending))
+    return "/".join(wildcards), re.compile("/".join(expressions), re.DOTALL)
+
+
+def _component(text: str, pattern: str, seen: set[str]) -> tuple[str, str]:
+    wildcards, expression, at = "", "", 0
+    for match in _WILD.finditer(text):
+        wildcards += text[at : match.start()]
+        expression += re.escape(text[at : match.start()])
         at, letter = match.end(), match[1]
         if letter == "%":
             wildcards, expression = wildcards + "%", expression + "%"
-            continue
-        if letter is not None and letter not in "und":
+        elif letter is None:
+            wildcards, expression = wildcards + match[0], expression + ("[^/]" if match[0] != "*" else "[^/]*")
+        elif letter not in "und" or not letter:
             raise UsageError(f"{pattern}: there is no %{letter}; there are %u, %n, %d, %h and %%")
-        wildcards += match[0] if letter is None else "*"
-        if letter in seen:
-            expression += f"(?P={letter})"
-        elif letter is not None:
-            seen.add(letter)
-            expression += f"(?P<{letter}>[^/]+)"
         else:
-            expression += "([^/])" if match[0] == "?" else "([^/]*)"
-    expression += re.escape(pattern[at:])
-    return wildcards + pattern[at:], re.compile(expression, re.DOTALL)
+            wildcards += "*"
+            expression += f"(?P={letter})" if letter in seen else f"(?P<{letter}>[^/]+)"
+            seen.add(letter)
+    return wildcards + text[at:], expression + re.escape(text[at:])
 
 
 def _name(match: re.Match[str], user: str) -> tuple[str, str]:

@@ -7,21 +7,19 @@ import re
 from mailstore.formats.headers import first
 from mailstore.formats.words import legible
 
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e007f]"
-)
 _ADDRESS = re.compile(r"<([^<>\s]{1,320})>")
 _BARE = re.compile(r"[^\s<>()\",;:]{1,64}@[^\s<>()\",;:]{1,255}")
 
 
 def harmless(text: str) -> str:
-    r"""Return ``text`` with controls, bidirectional overrides and bytes that are no UTF-8 spelled ``\xHH``, ``\uHHHH``."""
-    return _UNSAFE.sub(_spelled, text)
+    r"""Return ``text`` with controls, bidirectional overrides, bytes that are no UTF-8 spelled ``\xHH``, ``\uHHHH``."""
+    return text if text.isprintable() else "".join(map(_spelled, text))
 
 
-def _spelled(match: re.Match[str]) -> str:
-    code = ord(match[0])
+def _spelled(one: str) -> str:
+    code = ord(one)
+    if one.isprintable():
+        return one
     if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8
         code -= 0xDC00
     if code < 0x100:

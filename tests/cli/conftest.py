@@ -54,6 +54,12 @@ class Ran:
         return value
 
 
+@pytest.fixture(autouse=True)
+def _state(tmp_path_factory, monkeypatch):
+    """Whatever a command keeps in the user's state directory goes elsewhere."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+
+
 @pytest.fixture
 def mstore():
     """Run a command in this process."""

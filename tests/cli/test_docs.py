@@ -11,6 +11,7 @@ import pytest
 
 from mailstore import FolderPath, open_store
 from mailstore.convert import LOSSES
+from mailstore.survey import GROUPINGS
 from mailstore_cli.exitcodes import MEANING
 from mailstore_cli.main import mstore as group
 
@@ -62,7 +63,7 @@ def test_the_synopsis_names_the_command(path):
 
 def test_no_section_without_a_command():
     titles = {tuple(title.split()) for title in re.findall(r"^###? (mstore .*)$", TEXT, re.MULTILINE)}
-    assert titles - {("mstore", "folder"), ("mstore", "doctor")} == set(ALL)
+    assert titles - {("mstore", "folder"), ("mstore", "doctor"), ("mstore", "quota")} == set(ALL)
 
 
 def test_the_exit_codes_are_those_of_the_program():
@@ -146,6 +147,19 @@ def test_schema_of_doctor_locks(mstore, on_disk, tmp_path):
     hold("doctor locks", ran, 1)
     assert len(ran.object["locks"]) == len(ran.object["lock_files"]) == 1
     hold("doctor locks", mstore("doctor", "locks", on_disk, "--json"), 1)
+
+
+def test_schema_of_quota_show(mstore, filled, on_disk):
+    for by in GROUPINGS:
+        hold("quota show", mstore("quota", "show", filled, on_disk, "memory:nothing", "--by", by, "--json"), 1)
+    hold("quota show", mstore("quota", "show", on_disk, "nothing/here", "--fast", "--json"), 1)
+
+
+def test_schemas_of_other_quota_commands(mstore, filled, on_disk):
+    hold("quota check", mstore("quota", "check", filled, on_disk, "--json"), 2)
+    hold("quota explain", mstore("quota", "explain", filled, on_disk, "--json"), 2)
+    mstore("quota", "show", filled)
+    hold("quota history", mstore("quota", "history", filled, on_disk, "--json"), 2)
 
 
 def test_every_loss_is_documented():

@@ -1,0 +1,178 @@
+"""``mstore quota``: what people see, exit codes, and what stays as it was."""
+
+import json
+import os
+
+import pytest
+
+from mailstore import open_store
+
+
+def fill(location: str, *sizes: int) -> str:
+    with open_store(location, create=True) as store:
+        for number, size in enumerate(sizes):
+            store.inbox.append(b"Subject: x\n\n" + b"x" * (size - 12), internal_date=1_700_000_000 + number)
+    return location
+
+
+@pytest.fixture
+def homes(tmp_path):
+    """Three Maildirs, and one that is none."""
+    fill(f"maildir:{tmp_path}/ann/Maildir", 1000, 2000)
+    fill(f"maildir:{tmp_path}/bob/Maildir", 500)
+    fill(f"maildir:{tmp_path}/eve/Maildir")
+    return f"maildir:{tmp_path}/*/Maildir"
+
+
+def test_the_table(mstore, homes):
+    ran = mstore("quota", "show", homes)
+    assert ran.exit_code == 0
+    assert [line.split()[:4] for line in ran.lines[:4]] == [
+        ["Account", "Usage", "Limit", "Messages"],
+        ["ann", "2.9K", "-", "-"],
+        ["bob", "500", "-", "-"],
+        ["eve", "0", "-", "-"],
+    ]
+    assert ran.lines[1].split()[4:] == ["2", "8.0K", "INBOX", "2023-11-14", "2023-11-14", "22:13"]
+    assert ran.lines[5] == "3 accounts, 3.4K, 3 messages"
+    assert ran.lines[6].startswith("Disk: ")
+    assert ran.stderr == ""
+
+
+def test_order_and_choice(mstore, homes):
+    def names(*options):
+        return [one["account"] for one in mstore("quota", "show", homes, "--json", *options).object["accounts"]]
+
+    assert names() == ["ann", "bob", "eve"]
+    assert names("--sort", "usage") == ["ann", "bob", "eve"]
+    assert names("--sort", "last") == ["ann", "bob", "eve"]
+    assert names("--sort", "messages", "--top", "1") == ["ann"]
+    assert names("--over", "90%") == []
+    assert names("--over", "0") == ["ann", "bob", "eve"]
+
+
+def test_an_unreadable_account_is_named_and_the_others_go_on(mstore, homes, tmp_path):
+    (tmp_path / "zoe").mkdir()
+    (tmp_path / "zoe" / "Maildir").write_bytes(b"\0")
+    ran = mstore("quota", "show", homes, "--json")
+    assert ran.exit_code == 1
+    assert [one["account"] for one in ran.object["accounts"]] == ["ann", "bob", "eve"]
+    (bad,) = ran.object["unreadable"]
+    assert (bad["account"], bad["temporary"]) == ("zoe", False)
+    assert "zoe" in ran.stderr
+    alone = mstore("quota", "show", f"maildir:{tmp_path}/zoe/Maildir")
+    assert (alone.exit_code, alone.stdout) == (65, b"no account\n")
+    assert mstore("quota", "show", f"maildir:{tmp_path}/none").exit_code == 66
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--by", "year", "--fast"], ["--json", "--csv"], ["--format", "csv", "--json"], ["--output", "x"],
+        ["--over", "x"], ["--over", "-1"], ["--over", "nan"], ["--by", "year", "--over", "1"], ["--top", "0"],
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense(mstore, homes, options):
+    ran = mstore("quota", "show", homes, *options)
+    assert (ran.exit_code, ran.stderr.count("\n")) == (64, 1)
+
+
+def test_many_accounts_are_not_looked_at_closely(mstore, tmp_path):
+    for number in range(21):
+        fill(f"sqlite:{tmp_path}/{number:02}.db", 100)
+    ran = mstore("quota", "show", f"{tmp_path}/*.db", "--json")
+    assert ran.object["depth"] == "sums"
+    assert {one["total"] for one in ran.object["accounts"]} == {None}
+    assert ran.object["usage"] == {"messages": 21, "bytes": 2100}
+    assert mstore("quota", "show", f"{tmp_path}/*.db", "--json", "--full").object["depth"] == "messages"
+    assert mstore("quota", "show", f"{tmp_path}/0*.db", "--json", "--fast").object["depth"] == "sums"
+
+
+def test_hostile_names_steer_no_terminal(mstore, tmp_path):
+    with open_store(f"maildir:{tmp_path}/a\x1b[31m/m", create=True) as store:
+        store.create("x\x1b]0;y\x07").append(b"From: <\x1b[1m@x>\n\n" + b"x" * 5000)
+    for options in ([], ["--by", "folder"], ["--by", "sender"], ["--csv"], ["--format", "prometheus"], ["--json"]):
+        ran = mstore("quota", "show", f"maildir:{tmp_path}/*/m", *options)
+        assert ran.exit_code == 0
+        assert b"\x1b" not in ran.stdout
+
+
+def test_output_into_a_file(mstore, homes, tmp_path):
+    assert mstore("quota", "show", homes, "--format", "prometheus", "--output", tmp_path / "m.prom").stdout == b""
+    assert 'mailstore_quota_usage_bytes{account="ann",' in (tmp_path / "m.prom").read_text()
+    mstore("quota", "show", homes, "--json", "--output", tmp_path / "m.json")
+    assert json.loads((tmp_path / "m.json").read_text())["usage"]["messages"] == 3
+    assert mstore("quota", "show", homes, "--csv", "--output", tmp_path / "no" / "x").exit_code == 73
+
+
+def test_a_run_keeps_a_sample(mstore, homes, tmp_path):
+    kept = tmp_path / "kept"
+    mstore("quota", "show", homes, "--history", kept, "--no-history")
+    assert not kept.exists()
+    mstore("quota", "show", homes, "--history", kept, "--fast")
+    assert len(list(kept.iterdir())) == 3
+    ran = mstore("quota", "history", homes, "--history", kept, "--json")
+    assert [[one["bytes"] for one in line["samples"]] for line in ran.objects] == [[3000], [500], [0]]
+    text = mstore("quota", "history", homes, "--history", kept).text
+    assert "No limit" in text
+    assert "no sample yet" in mstore("quota", "history", homes, "--history", tmp_path / "other").text
+
+
+def test_a_history_that_cannot_be_kept_is_no_failure(mstore, homes, tmp_path):
+    (tmp_path / "file").touch()
+    ran = mstore("quota", "show", homes, "--history", tmp_path / "file" / "x", "--json")
+    assert (ran.exit_code, len(ran.object["accounts"])) == (0, 3)
+    assert "no sample is kept" in ran.stderr
+
+
+def test_growth_and_the_day_it_is_full(mstore, homes, tmp_path):
+    kept = tmp_path / "kept"
+    location = homes.replace("*", "bob")
+    mstore("quota", "show", location, "--history", kept)
+    (path,) = kept.iterdir()
+    head = path.read_bytes().splitlines(keepends=True)[0]
+    days = [b'{"t":%d,"b":%d,"m":1,"bl":1000000}\n' % (1_790_000_000 + n * 86400, 1000 * n) for n in range(40)]
+    path.write_bytes(head + b"".join(days))
+    ran = mstore("quota", "history", location, "--history", kept, "--last", "2", "--units", "B")
+    assert [line.split()[2:] for line in ran.lines[1:4]] == [
+        ["Change", "Limit", "Messages"], ["38000", "1000000", "1"], ["39000", "+1000", "1000000", "1"],
+    ]  # fmt: skip
+    assert ran.lines[-1] == "Full on 2029-06-17; +1000 a day over 40 samples of 90 days"
+    assert mstore("quota", "history", location, "--history", kept, "--window", "x").exit_code == 64
+
+
+def test_explain_shows_each_style(mstore, tmp_path):
+    location = fill(f"sqlite:{tmp_path}/mail.db", 100)
+    with open_store(location) as store:
+        store.inbox.append(b"x" * 50, flags=["\\Deleted"])
+        store.create("Trash").append(b"y" * 30)
+    styles = {one["style"]: one for one in mstore("quota", "explain", location, "--json").object["styles"]}
+    assert {name: (one["messages"], one["bytes"]) for name, one in styles.items()} == {
+        "courier": (1, 100), "exim": (3, 180), "dovecot": (3, 180),
+    }  # fmt: skip
+    assert [(one["folder"], one["left_out_bytes"], one["reason"]) for one in styles["courier"]["folders"]] == [
+        ("INBOX", 50, "flagged \\Deleted"), ("Trash", 30, "Trash"),
+    ]  # fmt: skip
+    text = mstore("quota", "explain", location).text
+    assert "courier (holds here)" in text
+    assert "exim\n" in text
+
+
+def test_a_store_that_keeps_no_sums_has_no_drift(mstore, memory):
+    ran = mstore("quota", "check", memory)
+    assert ran.exit_code == 0
+    assert "keeps no sums" in ran.text
+
+
+def test_nothing_is_written_by_what_only_looks(mstore, homes, tmp_path):
+    def state():
+        return sorted(
+            (os.path.join(top, name), os.stat(os.path.join(top, name)).st_mtime_ns)
+            for top, _, files in os.walk(tmp_path)
+            for name in (".", *files)
+        )
+
+    before = state()
+    for command in (["show"], ["check"], ["explain"], ["history"]):
+        assert mstore("quota", *command, homes).exit_code == 0
+    assert state() == before
