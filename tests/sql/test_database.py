@@ -1,5 +1,6 @@
 """Opening: what is no store of ours, what is damaged, who else is at work."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -23,7 +24,7 @@ from mailstore import (
     open_store,
 )
 from mailstore.drivers.sql import FORMAT, database, schema
-from mailstore.drivers.sql.opened import OPEN
+from mailstore.drivers.sql.opened import is_open
 from mailstore.model.info import BODY, DIGEST
 from mailstore.testing.observe import tree
 
@@ -155,8 +156,20 @@ def test_detecting_drops_no_lock(tmp_path: Path) -> None:
         )
         assert done.returncode == 0
         assert (tmp_path / "x.db-wal").exists()
+        assert is_open(str(path))
     assert not (tmp_path / "x.db-wal").exists()
-    assert OPEN.total() == 0
+    assert not is_open(str(path))
+
+
+def test_a_store_that_nobody_closed_counts_no_more(tmp_path: Path) -> None:
+    """Its locks went with its connection, and another file may get its inode."""
+    path = filled(tmp_path / "x.db", 1)
+    store = open_store(f"sqlite:{path}")
+    assert len(store.inbox) == 1
+    assert is_open(str(path))
+    del store
+    gc.collect()
+    assert not is_open(str(path))
 
 
 def test_a_removed_wal_is_survived(tmp_path: Path) -> None:

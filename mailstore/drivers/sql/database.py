@@ -32,7 +32,7 @@ import apsw
 from mailstore.drivers.sql import forks, quiet, schema
 from mailstore.drivers.sql import statements as sql
 from mailstore.drivers.sql.dialect import SQLITE
-from mailstore.drivers.sql.opened import OPEN, inode, is_open
+from mailstore.drivers.sql.opened import inode, is_open, note
 from mailstore.errors import (
     CannotCreate,
     CorruptStore,
@@ -86,7 +86,7 @@ class Database:
         self._process = 0
         self._stamp: quiet.Stamp | None = None
         self._shared: tuple[int, int] | None = None
-        self._counted: tuple[int, int] | None = None
+        self._taking_back: Callable[[], object] | None = None
         self._waiting_since = 0.0
         self._refusal = 0
 
@@ -202,14 +202,14 @@ class Database:
         return connection
 
     def _forget(self) -> None:
-        if self._counted is not None:
-            OPEN[self._counted] -= 1
-            self._counted = None
+        if self._taking_back is not None:
+            self._taking_back()
+            self._taking_back = None
 
     def _current(self) -> apsw.Connection:
         """Return the connection of this process to the files that others use, opening it where need be."""
         if self._connection is not None and self._process != os.getpid():
-            self._connection = self._counted = None
+            self._connection = self._taking_back = None
         if self._connection is not None and not self._connection.in_transaction and self._is_cut_off():
             self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             self.close()
@@ -217,9 +217,7 @@ class Database:
             forks.drop_inherited()
             self._connection = forks.track(self._open_for_reading() if self.readonly else self._open_for_writing())
             self._process = os.getpid()
-            self._counted = inode(self.path) if self._stamp is None else None
-            if self._counted is not None:
-                OPEN[self._counted] += 1
+            self._taking_back = note(self._connection, self.path) if self._stamp is None else None
         return self._connection
 
     def _is_cut_off(self) -> bool:

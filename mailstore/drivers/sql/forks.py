@@ -18,7 +18,7 @@ from weakref import WeakSet
 
 import apsw
 
-from mailstore.drivers.sql.opened import OPEN
+from mailstore.drivers.sql import opened
 
 _connections: WeakSet[apsw.Connection] = WeakSet()
 _inherited: list[apsw.Connection] = []
@@ -47,7 +47,7 @@ def drop_inherited() -> None:
 def _inherit() -> None:
     _inherited.extend(_connections)
     _connections.clear()
-    OPEN.clear()
+    opened.forget_all()
 
 
 os.register_at_fork(after_in_child=_inherit)

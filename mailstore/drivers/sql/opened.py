@@ -1,16 +1,25 @@
 """Which databases this process holds locks on, through SQLite.
 
-Closing any descriptor of a file drops all POSIX locks that the process has on it, SQLite's among them. So before a
-database file is opened by other means than SQLite, it is looked up here.
+The problem. Closing any descriptor of a file drops all POSIX locks that the process has on it, SQLite's among them. So
+before a database file is opened by other means than SQLite, it must be known whether SQLite has it open here. And a
+store that nobody closed must not count for ever: its connection ends when it is collected, and the next file may get
+the same inode.
+
+The solution. An entry lives as long as the connection, or until it is taken back, whichever ends first.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections import Counter
+import weakref
+from collections.abc import Callable
 
-OPEN: Counter[tuple[int, int]] = Counter()
-"""How often a file is open, by device and inode."""
+import apsw
+
+_open: dict[int, tuple[int, int]] = {}
+"""Device and inode of each open file, by a number of its own."""
+_serial = itertools.count()
 
 
 def inode(path: str) -> tuple[int, int] | None:
@@ -22,7 +31,22 @@ def inode(path: str) -> tuple[int, int] | None:
     return at.st_dev, at.st_ino
 
 
+def note(connection: apsw.Connection, path: str) -> Callable[[], object]:
+    """Count the database as open; returns what takes that back, at the latest the connection's end."""
+    number = next(_serial)
+    found = inode(path)
+    if found is not None:
+        _open[number] = found
+    taking_back = weakref.finalize(connection, _open.pop, number, None)
+    taking_back.atexit = False
+    return taking_back
+
+
+def forget_all() -> None:
+    """A forked child holds none of its parent's locks."""
+    _open.clear()
+
+
 def is_open(path: str) -> bool:
     """Tell whether this process has the database open with locks on it."""
-    found = inode(path)
-    return found is not None and OPEN[found] > 0
+    return inode(path) in list(_open.values())  # list: other threads open and close meanwhile
