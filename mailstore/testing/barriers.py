@@ -63,7 +63,7 @@ class Barriers:
 
     _after_fdatasync = _after_fsync
 
-    def _after_sqlite_write(self, path: str) -> None:
+    def _after_sqlite_write(self, path: str, *_: Any) -> None:
         with suppress(FileNotFoundError):  # a journal may be gone already
             status = os.stat(path)
             self._unsynced[status.st_dev, status.st_ino] = path

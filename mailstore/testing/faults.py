@@ -7,9 +7,12 @@ the kernel would have dropped. So a kill is a real one: the work runs in a forke
 
 Points are counted in two places: ``mailstore.system.fs.calls``, and, for whatever lies in SQLite, a VFS over the
 system's own (writes, syncs, truncations, deletions). Work is deterministic, so the n-th point of one run is the n-th
-of the next. What a kill cannot show, a power cut would: data that was written and not synced. ``Barriers`` follows
-the calls and tells which names became visible before the contents behind them were on the disk, and what was not on
-the disk when the work returned.
+of the next. The end of the work is a point too, the last: there the process ends after the last call. Closes are
+counted by themselves, since an end before a close shows no more than one before the next call.
+
+What a kill cannot show, a power cut would: data that was written and not synced. ``mailstore.testing.disk`` follows
+the calls and turns the store, as the process ends, into what a disk may hold then; ``Barriers`` tells which names
+became visible before the contents behind them were on the disk.
 
 A child must open its own stores; no store may be open in the parent while it forks.
 """
@@ -27,46 +30,82 @@ from typing import Any, Literal
 from mailstore.system import fs
 from mailstore.testing import vfs
 
-How = Literal["count", "kill", "tear", "fail", "full"]
-"""What happens at a point: nothing; the process ends before the call; it ends when half the bytes are written; the
-call fails with EIO; it and all later ones that need space fail with ENOSPC."""
+How = Literal["count", "kill", "tear", "fail", "stale", "interrupted", "short", "full", "quota", "close"]
+"""What happens at a point:
+
+- ``count``: nothing.
+- ``kill``: the process ends before the call. ``tear``: it ends when half the bytes are written.
+- ``fail``, ``stale``, ``interrupted``: this call fails, with EIO, ESTALE or EINTR; those after it do not.
+- ``short``: the call writes half the bytes and says so.
+- ``full``, ``quota``: it and all later calls that need space fail, with ENOSPC or EDQUOT.
+- ``close``: counted are closes; this one closes, and fails with EIO.
+
+SQLite's own files deal with short writes and EINTR beneath the VFS: there nothing happens.
+"""
 
 KILLED = 86
 """Exit status of a child that was killed at its point."""
 
+END = -1
+"""The point after the last call, when the work has returned."""
+
 _NEED_SPACE = frozenset({"open", "write", "pwrite", "mkdir", "link", "sqlite write"})
 _HARMLESS_OPEN = os.O_CREAT | os.O_WRONLY | os.O_RDWR | os.O_TRUNC
 _WRITES = frozenset({"write", "pwrite"})
+_ONCE: dict[str, int] = {"fail": errno.EIO, "stale": errno.ESTALE, "interrupted": errno.EINTR}
+_LASTING: dict[str, int] = {"full": errno.ENOSPC, "quota": errno.EDQUOT}
+
+Follower = Callable[[str, str, tuple[Any, ...], dict[str, Any]], None]
+"""Is told of each call: ``before``, ``after`` or ``failed``; its name; its arguments, as it was made."""
 
 
 class Plan:
     """Which point of the work is hit, and how.
 
     Attributes:
-        at: the point, from 1; 0 hits none.
+        at: the point, from 1; 0 hits none; END is when the work has returned.
         how: what happens there.
         seen: the names of the points passed so far, the one hit included.
+        closes: how many descriptors were closed.
+        follow: is told of each call.
+        meeting: is called at each point, before anything happens there.
+        dying: is called before the process ends at the point.
     """
 
     def __init__(self, at: int = 0, how: How = "count") -> None:
         self.at = at
         self.how = how
         self.seen: list[str] = []
-        self.follow: Callable[..., None] = lambda *_: None
+        self.closes = 0
+        self.follow: Follower = lambda *_: None
+        self.meeting: Callable[[], object] = lambda: None
+        self.dying: Callable[[], object] = lambda: None
 
     def meet(self, name: str) -> bool:
-        """Pass a point. Ends the process or raises OSError where it is the one; True asks to tear the write."""
+        """Pass a point. Ends the process or raises OSError where it is the one; True asks for half of a write."""
+        self.meeting()
         self.seen.append(name)
         place = len(self.seen)
-        if self.how == "full" and self.at and place >= self.at and name in _NEED_SPACE:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if self.how in _LASTING and self.at and place >= self.at and name in _NEED_SPACE:
+            raise _error(_LASTING[self.how])
         if place != self.at:
             return False
         if self.how == "kill":
-            os._exit(KILLED)
-        if self.how == "fail":
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return self.how == "tear"
+            self.die()
+        if self.how in _ONCE and not (self.how == "interrupted" and name.startswith("sqlite")):
+            raise _error(_ONCE[self.how])
+        return self.how in ("tear", "short")
+
+    def end(self) -> None:
+        """The work has returned: the last point, for a kill."""
+        self.meeting()
+        if self.how == "kill" and self.at == END:
+            self.die()
+
+    def die(self) -> None:
+        """End the process."""
+        self.dying()
+        os._exit(KILLED)
 
     @contextmanager
     def at_work(self) -> Iterator[Plan]:
@@ -79,22 +118,41 @@ class Plan:
         for name in fs.Calls.NAMES:
             if name != "close":
                 setattr(table, name, self._wrapped(name, getattr(table, name)))
+        real = table.close
+
+        def close(fd: int) -> None:
+            self.closes += 1
+            real(fd)  # also where it fails: Linux gives the descriptor back in any case
+            if self.how == "close" and self.closes == self.at:
+                raise _error(errno.EIO)
+
+        table.close = close
         return table
 
     def _wrapped(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
             if name == "open" and not arguments[1] & _HARMLESS_OPEN:
                 return real(*arguments, **options)
-            if self.meet(name) and name in _WRITES:
+            try:
+                half = self.meet(name) and name in _WRITES
+            except OSError:
+                self.follow("failed", name, arguments, options)
+                raise
+            if half:
                 fd, data, *offset = arguments
-                real(fd, data[: len(data) // 2], *offset)
-                os._exit(KILLED)
+                arguments = (fd, data[: len(data) // 2 or 1], *offset)
             self.follow("before", name, arguments, options)
             result = real(*arguments, **options)
             self.follow("after", name, arguments, options)
+            if half and self.how == "tear":
+                self.die()
             return result
 
         return call
+
+
+def _error(number: int) -> OSError:
+    return OSError(number, os.strerror(number))
 
 
 _current: list[Plan] = []
@@ -113,13 +171,28 @@ def _sqlite_hook(plan: Plan) -> Iterator[None]:
 class _Watch:
     """What the VFS asks before it does something, and tells when it is done."""
 
-    def before(self, name: str) -> None:
-        if _current and _current[-1].meet(f"sqlite {name}"):
-            os._exit(KILLED)
+    def before(self, name: str, *arguments: Any) -> bytes | None:
+        if not _current:
+            return None
+        plan = _current[-1]
+        try:
+            half = plan.meet(f"sqlite {name}") and name == "write" and plan.how == "tear"
+        except OSError:
+            self._tell("failed", name, arguments)
+            raise
+        self._tell("before", name, arguments)
+        return arguments[1][: len(arguments[1]) // 2] if half else None
 
-    def after(self, name: str, path: str) -> None:
-        if _current and path:
-            _current[-1].follow("after", f"sqlite_{name}", (path,), {})
+    def after(self, name: str, *arguments: Any) -> None:
+        if _current:
+            self._tell("after", name, arguments)
+
+    def torn(self) -> None:
+        _current[-1].die()
+
+    def _tell(self, when: str, name: str, arguments: tuple[Any, ...]) -> None:
+        if arguments[0]:
+            _current[-1].follow(when, f"sqlite_{name}", arguments, {})
 
 
 class ChildFailed(Exception):

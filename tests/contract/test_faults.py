@@ -106,7 +106,7 @@ def test_sqlite_points(tmp_path: Path) -> None:
     assert seen.count("sqlite sync") >= 2
     assert seen.count("sqlite write") > 5
     for at, point in enumerate(seen, 1):
-        for how in ("kill", "tear"):
+        for how in ("kill", "tear") if point == "sqlite write" else ("kill",):
             path = tmp_path / f"{how}-{at}.db"
             sqlite_work(path, Plan())()
             assert in_child(sqlite_work(path, Plan(at, how))) is None
