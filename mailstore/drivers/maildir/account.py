@@ -64,9 +64,10 @@ class Account:
 
     def close(self) -> None:
         """Release what is held open; may be called twice."""
-        if self._anchor >= 0:
-            fs.close(self._anchor)
-            self._anchor = -1
+        anchor, self._anchor = self._anchor, -1
+        if anchor >= 0:
+            with suppress(OSError):  # nothing was written by way of it
+                fs.close(anchor)
         self.index.close()
 
     def make_subdirectories(self, directory: str) -> None:

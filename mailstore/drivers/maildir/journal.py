@@ -61,8 +61,11 @@ def _remove(root: str, count: int) -> None:
 
 
 def _sync(root: str, pairs: Sequence[Pair]) -> None:
-    for directory in {os.path.dirname(os.path.join(root, name)) for pair in pairs for name in pair}:
-        fs.sync_directory(directory)
+    """Sync the directories, those of the new names first; a directory that is gone needs none."""
+    names = [target for _, target in pairs] + [source for source, _ in pairs]
+    for directory in dict.fromkeys(os.path.dirname(os.path.join(root, name)) for name in names):
+        with suppress(FileNotFoundError):
+            fs.sync_directory(directory)
 
 
 def _rename(root: str, source: str, target: str) -> None:
@@ -84,8 +87,7 @@ def finish(root: str, timeout: float) -> int:
         for source, target in pairs:
             if os.path.lexists(os.path.join(root, source)):
                 _finish_one(root, source, target)
-        with suppress(FileNotFoundError):
-            _sync(root, pairs)
+        _sync(root, pairs)
         _remove(root, 2)
     return 1
 
@@ -102,6 +104,7 @@ def _read(path: str) -> list[Pair]:
 
 
 def _finish_one(root: str, source: str, target: str) -> None:
+    fs.make_directories(os.path.dirname(os.path.join(root, target)))  # a power cut may have taken it
     try:
         _rename(root, source, target)
     except OSError as error:

@@ -181,6 +181,11 @@ class Records:
         self.guid, self.uids, self.fields = listed.guid, listed.uids, listed.fields
         self.damaged += listed.damaged
 
+    def forget(self) -> None:
+        """Believe nothing of what was decided and could not be written; the next ``load`` reads it all."""
+        self._read = ()
+        self._forget()
+
     def _forget(self) -> None:
         self._list, self.source, self.damaged = None, "", 0
         self.uidvalidity, self.uidnext, self.guid = 0, 1, ""

@@ -272,7 +272,11 @@ def set_state(view: View, change: SetState) -> Outcome:
         return Outcome("unchanged", uidvalidity=records.uidvalidity)
     adopted = change.uidvalidity if change.uidvalidity != records.uidvalidity else 0
     if adopted or change.uidnext > records.uidnext:
-        records.establish(adopted)
-        records.rewrite(view.present(), uidnext=change.uidnext)
+        try:
+            records.establish(adopted)
+            records.rewrite(view.present(), uidnext=change.uidnext)
+        except OSError:
+            records.forget()
+            raise
     known.adopt(records.uidvalidity, records.uidnext, change.highest_modseq)
     return Outcome("done", uidvalidity=records.uidvalidity, modseq=known.highest_modseq)
