@@ -16,7 +16,9 @@ fail, any system call by which a store writes.
 
 import pytest
 
-pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in ("contract", "harness", "machine", "observe")))
+pytest.register_assert_rewrite(
+    *(f"{__name__}.{part}" for part in ("contract", "harness", "machine", "observe", "trial"))
+)
 
 from mailstore.testing.contract import DriverContract  # noqa: E402 - assertions are rewritten only after the line above
 from mailstore.testing.harness import Harness  # noqa: E402 - as above

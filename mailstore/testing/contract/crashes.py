@@ -5,313 +5,34 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, cast
 
 import pytest
 
-from mailstore import Arrival, Capabilities, FolderPath, MailstoreError, Meta, SetState, Store
-from mailstore.model.flags import DELETED, FLAGGED, SEEN
-from mailstore.spi import FreshFolders
-from mailstore.testing.barriers import Barriers
+from mailstore import Store
 from mailstore.testing.contract.base import Contract
-from mailstore.testing.faults import ChildFailed, How, Plan, in_child
+from mailstore.testing.faults import END, How, Plan
 from mailstore.testing.harness import Harness
 from mailstore.testing.marks import clause, needs
-from mailstore.testing.observe import listing
-from mailstore.testing.samples import BODIES
+from mailstore.testing.operations import NEW, OPERATIONS, Operation, everything, in_order, only_messages, prepare
+from mailstore.testing.sampling import chosen, cuts_to_try, turn
 from mailstore.testing.settings import THOROUGH
+from mailstore.testing.trial import Trial, told, undisturbed
 
-ONE, TWO, THREE = BODIES["ordinary"], BODIES["crlf"], BODIES["no final newline"]
-NEW = [b"Subject: new %d\n\nbody\n" % number for number in range(3)]
-FRESH = FolderPath(["Fresh"])
-KEYS = [bytes([number]) * 16 for number in range(1, 4)]
+FAILURES: tuple[How, ...] = ("fail", "full", "interrupted", "stale", "quota")
+"""How a call fails."""
 
-Facts = dict[str, list[tuple[bytes, int]]]
-"""What a store holds: by folder the bodies and flags, in order."""
-
-Listing = dict[str, dict[int, tuple[bytes, int]]]
-"""The same by UID."""
-
-
-def prepare(store: Store) -> None:
-    """Fill the store that the operations work on."""
-    store.inbox.append(ONE, flags=SEEN, internal_date=1)
-    store.inbox.append(TWO, flags=DELETED, internal_date=2)
-    store.inbox.append(THREE, internal_date=3)
-    if store.capabilities.folders:
-        store.create("A").append(ONE, internal_date=4)
-        store.create("A/B").append(TWO, internal_date=5)
-        store.create("Z").append(THREE, internal_date=6)
-
-
-def everything(store: Store) -> Listing:
-    """Return every message of every folder, by UID."""
-    return {
-        str(info.path): {uid: (seen.body, seen.flags) for uid, seen in listing(store.folder(info.path)).items()}
-        for info in store.folders()
-        if info.selectable
-    }
-
-
-def in_order(found: Listing) -> Facts:
-    """Return a listing without UIDs."""
-    return {name: list(held.values()) for name, held in found.items()}
-
-
-def facts(store: Store) -> Facts:
-    """Return what the store holds."""
-    return in_order(everything(store))
-
-
-class Operation(NamedTuple):
-    """Something to be interrupted.
-
-    ``run`` does it, or finishes it where it was begun. ``after`` gives the states that an interruption may leave,
-    besides the finished one.
-    """
-
-    name: str
-    run: Callable[[Store], object]
-    after: Callable[[Facts, Capabilities], list[Facts]]
-    needs: tuple[str, ...] = ()
-
-
-def _old(before: Facts, _: Capabilities) -> list[Facts]:
-    """All old, or all new: there is nothing in between."""
-    return [before]
-
-
-def _append(store: Store) -> None:
-    if NEW[0] not in [seen.body for seen in listing(store.inbox).values()]:
-        store.inbox.append(NEW[0], flags=FLAGGED)
-
-
-def _append_many(store: Store) -> None:
-    """With keys all are sent again; without them only what is not there."""
-    have = [seen.body for seen in listing(store.inbox).values()]
-    keyed = store.capabilities.idempotency
-    store.inbox.append_many(
-        Arrival(body, Meta(FLAGGED), key if keyed else None)
-        for body, key in zip(NEW, KEYS, strict=True)
-        if keyed or body not in have
-    )
-
-
-def _appended_at_once(before: Facts, capabilities: Capabilities) -> list[Facts]:
-    """All or nothing, or the first of them."""
-    counts = range(len(NEW)) if capabilities.batch == "prefix" else range(1)
-    return [{**before, "INBOX": before["INBOX"] + [(body, FLAGGED) for body in NEW[:count]]} for count in counts]
-
-
-def _flag(store: Store) -> None:
-    store.inbox.add_flags([row.uid for row in store.inbox.rows(0)][1:], ["\\Answered", "\\Seen"])
-
-
-def _flagged(before: Facts, _: Capabilities) -> list[Facts]:
-    """Each message's flags are old or new."""
-    choices = [[(body, flags)] if not place else [(body, flags), (body, flags | 3)]
-               for place, (body, flags) in enumerate(before["INBOX"])]  # fmt: skip
-    return [{**before, "INBOX": list(chosen)} for chosen in itertools.product(*choices)]
-
-
-def _expunge(store: Store) -> None:
-    store.inbox.expunge([row.uid for row in store.inbox.rows(0) if row.flags & (DELETED | SEEN)], only_deleted=False)
-
-
-def _expunged(before: Facts, _: Capabilities) -> list[Facts]:
-    going = [entry for entry in before["INBOX"] if entry[1] & (DELETED | SEEN)]
-    left = [
-        [entry for entry in before["INBOX"] if entry not in chosen]
-        for count in range(len(going) + 1)
-        for chosen in itertools.combinations(going, count)
-    ]
-    return [{**before, "INBOX": entries} for entries in left]
-
-
-def _first(store: Store, body: bytes) -> list[int]:
-    return [uid for uid, seen in listing(store.inbox).items() if seen.body == body]
-
-
-def _copy(store: Store) -> None:
-    if ONE not in [seen.body for seen in listing(store.folder("Z")).values()]:
-        store.inbox.copy(_first(store, ONE), store.folder("Z"))
-
-
-def _move(store: Store) -> None:
-    if ONE in [seen.body for seen in listing(store.folder("Z")).values()]:
-        store.inbox.expunge(_first(store, ONE), only_deleted=False)  # the copy is there: only the rest is left to do
-    else:
-        store.inbox.move(_first(store, ONE), store.folder("Z"))
-
-
-def _moved(before: Facts, _: Capabilities) -> list[Facts]:
-    there = {**before, "Z": before["Z"] + [(ONE, SEEN)]}
-    return [before, there, {**there, "INBOX": before["INBOX"][1:]}]
-
-
-def _rename(store: Store) -> None:
-    if "A" in facts(store):
-        store.rename("A", "New/name")
-
-
-def _delete(store: Store) -> None:
-    if "A" in facts(store):
-        store.delete("A")
-
-
-def _create(store: Store) -> None:
-    store.folder("P/Q", create=True)
-
-
-def _created(before: Facts, _: Capabilities) -> list[Facts]:
-    return [before, {**before, "P": []}]
-
-
-def _publish(store: Store) -> None:
-    if "Fresh" in facts(store):
-        return
-    folder = cast("FreshFolders", store.driver).fresh(FRESH)
-    assert folder is not None
-    receipts = folder.add([Arrival(body, Meta(SEEN, internal_date=9), uid=7) for body in NEW])
-    folder.publish(receipts, SetState(FRESH, 4_000_000, 50))
-
-
-OPERATIONS = (
-    Operation("append", _append, _old),
-    Operation("append_many", _append_many, _appended_at_once),
-    Operation("flag", _flag, _flagged),
-    Operation("expunge", _expunge, _expunged),
-    Operation("copy", _copy, _old, ("folders",)),
-    Operation("move", _move, _moved, ("folders",)),
-    Operation("rename", _rename, _old, ("folders",)),
-    Operation("delete", _delete, _old, ("folders",)),
-    Operation("create", _create, _created, ("folders",)),
-    Operation("publish", _publish, _old, ("folders", "native:fresh")),
-)
-
-
-class Run(NamedTuple):
-    """What a child saw of an operation."""
-
-    before: Listing
-    seen: list[str]
-    """The points passed."""
-    error: str
-    """The error raised, or nothing."""
-    shown: Facts
-    """What the same handle shows afterwards."""
-    again: Facts
-    """What it shows after the operation was run once more, undisturbed."""
-    broken: list[str]
-    """What a power cut could have shown."""
-
-
-class Trial:
-    """One operation on one freshly made store, interfered with or not."""
-
-    def __init__(self, scratch: Harness, operation: Operation, name: str) -> None:
-        self.harness = scratch.sibling(f"{operation.name}-{name}")
-        self.operation = operation
-
-    def run(self, plan: Plan) -> Run | None:
-        """Do it in a child; None where the child was killed."""
-
-        def work() -> list[Any]:
-            with self.harness.closing():
-                store = self.harness.create()
-                prepare(store)
-                store = self.harness.reopen(store)
-                before = everything(store)
-                barriers = Barriers()
-                plan.follow = barriers.follow
-                error = ""
-                with plan.at_work():
-                    try:
-                        self.operation.run(store)
-                    except MailstoreError as raised:
-                        error = f"{type(raised).__name__}: {raised}"
-                broken, shown = barriers.finish(), facts(store)
-                self.operation.run(store)
-                return [_portable(before), plan.seen, error, _portable(shown), _portable(facts(store)), broken]
-
-        answer = in_child(work)
-        if answer is None:
-            return None
-        before, seen, error, shown, again, broken = answer
-        return Run(
-            {name: {int(uid): entry for uid, entry in held.items()} for name, held in _bodies(before).items()},
-            seen, error, _bodies(shown), _bodies(again), broken,
-        )  # fmt: skip
-
-    def opens(self, plan: Plan) -> bool:
-        """Open the store, and list it, in a child; False where that was killed."""
-
-        def work() -> bool:
-            with self.harness.closing(), plan.at_work():
-                facts(self.harness.open())
-                return True
-
-        return in_child(work) is True
-
-    def check(self, clean: Run) -> None:
-        """Open what an interruption left, see that it is whole, finish the work."""
-        with self.harness.closing():
-            store = self.harness.open()
-            left = everything(store)
-            assert in_order(left) in self.allowed(clean), "neither old nor new"
-            for name in left.keys() & clean.before.keys():
-                there = {body for body, _ in clean.before[name].values()}
-                uids = {uid: body for uid, (body, _) in left[name].items() if body in there}
-                assert uids.items() <= {uid: body for uid, (body, _) in clean.before[name].items()}.items(), (
-                    "renumbered"
-                )
-            store = self.harness.reopen(store)
-            assert everything(store) == left
-            assert store.recover()[:2] == (0, 0)
-            self.operation.run(store)
-            assert facts(store) == clean.shown, "a rerun does not finish the work"
-            assert facts(self.harness.reopen(store)) == clean.shown
-
-    def allowed(self, clean: Run) -> list[Facts]:
-        """Return all states that an interruption may leave."""
-        return [*self.operation.after(in_order(clean.before), self.harness.capabilities), clean.shown]
-
-
-def _portable(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _portable(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_portable(item) for item in value]
-    return value.hex() if isinstance(value, bytes) else value
-
-
-def _bodies(value: Any) -> Any:
-    """Undo ``_portable`` for facts and listings."""
-    if isinstance(value, dict):
-        return {key: _bodies(item) for key, item in value.items()}
-    if value and isinstance(value[0], list):
-        return [_bodies(item) for item in value]
-    return (bytes.fromhex(value[0]), value[1]) if value else []
-
-
-def chosen(seen: list[str], step: int = 1) -> list[int]:
-    """Return the points to hit, from 1: every ``step``-th, and of SQLite's own, which it guards itself, only some."""
-    if THOROUGH:
-        return list(range(1, len(seen) + 1))
-    sqlite = [
-        at
-        for at, (before, point) in enumerate(itertools.pairwise(["", *seen]), 1)
-        if point.startswith("sqlite") and point != before
-    ]
-    spread = sqlite[:: max(1, len(sqlite) // 6)]
-    return sorted([*(at for at, point in enumerate(seen, 1) if not point.startswith("sqlite")), *spread])[::step]
+KILLS, TWICE, FAILS, CUTS = 12, 2, 6, 10
+"""How many points of an operation are interrupted in which way, where the run is not a thorough one."""
 
 
 class CrashContract(Contract):
     """Section 10: crashes and failing disks."""
+
+    def turn(self, operation: Operation, what: str) -> int:
+        """Return whose turn it is to be interrupted."""
+        return turn(self.harness_class.__name__, operation.name, what)
 
     @pytest.fixture
     def scratch(self, harness: Harness) -> Iterator[Harness]:
@@ -337,75 +58,136 @@ class CrashContract(Contract):
     @pytest.mark.parametrize("operation", OPERATIONS, ids=[operation.name for operation in OPERATIONS])
     def test_killed_anywhere(self, scratch: Harness, operation: Operation) -> None:
         """At every point the process ends: before the call, and with a write half done."""
-        clean = Trial(scratch, operation, "clean").run(Plan())
-        assert clean is not None
-        assert (clean.error, clean.shown) == ("", clean.again)
-        assert clean.seen, "the operation wrote nothing that can be interrupted"
-        for at in chosen(clean.seen):
-            point = clean.seen[at - 1]
-            for how in ("kill", "tear") if point.endswith("write") else ("kill",):
-                trial = Trial(scratch, operation, f"{how}-{at}")
-                assert trial.run(Plan(at, how)) is None
-                with _told(f"{how} at {at}, {point}, of {clean.seen}"):
+        clean = undisturbed(scratch, operation)
+        tries: list[tuple[int, How]] = []
+        mine = self.turn(operation, "killed")
+        for at in chosen(clean.seen, KILLS, mine):
+            ways: tuple[How, ...] = ("kill", "tear") if clean.seen[at - 1].endswith("write") else ("kill",)
+            tries += [(at, how) for how in (ways if THOROUGH else (ways[(mine + at) % len(ways)],))]
+        reached = 0
+        for at, how in tries:
+            trial = Trial(scratch, operation, f"{how}-{at}")
+            with told(f"{how} at {at}, {clean.seen[at - 1]}, of {clean.seen}"):
+                if trial.killed(Plan(at, how)):
                     trial.check(clean)
+                    reached += 1
+        assert reached > len(tries) // 2, "the process did not end"
 
     @clause("10.2")
     @needs("persistent")
     @pytest.mark.parametrize("operation", OPERATIONS, ids=[operation.name for operation in OPERATIONS])
     def test_killed_again_while_recovering(self, scratch: Harness, operation: Operation) -> None:
         """After a kill the first opening is killed at its first point, the second at its second, and so on."""
-        clean = Trial(scratch, operation, "clean").run(Plan())
-        assert clean is not None
-        for at in chosen(clean.seen, 6):
+        clean = undisturbed(scratch, operation)
+        mine = self.turn(operation, "twice")
+        tries = chosen(clean.seen, TWICE, mine, every_kind=False)
+        first, step = (1, 1) if THOROUGH else (1 + mine % 3, 3)
+        reached = 0
+        for at in tries:
             trial = Trial(scratch, operation, f"twice-{at}")
-            assert trial.run(Plan(at, "kill")) is None
-            openings = next(number for number in itertools.count(1) if trial.opens(Plan(number, "kill")))
-            with _told(f"kill at {at}, {clean.seen[at - 1]}, of {clean.seen}, and {openings - 1} openings killed"):
+            if not trial.killed(Plan(at, "kill")):
+                continue
+            last = next(number for number in itertools.count(first, step) if trial.opens(Plan(number, "kill")))
+            with told(f"kill at {at}, {clean.seen[at - 1]}, of {clean.seen}, and of openings until point {last}"):
                 trial.check(clean)
+            reached += 1
+        assert reached > len(tries) // 2, "the process did not end"
 
     @clause("10.3")
     @needs("persistent")
     @pytest.mark.parametrize("operation", OPERATIONS, ids=[operation.name for operation in OPERATIONS])
     def test_failing_anywhere(self, scratch: Harness, operation: Operation) -> None:
-        """At every point a call fails: once with an I/O error, or from there on for want of space."""
-        clean = Trial(scratch, operation, "clean").run(Plan())
-        assert clean is not None
-        for place, at in enumerate(chosen(clean.seen, 2)):
-            point = clean.seen[at - 1]
-            ways: tuple[How, ...] = ("fail", "full") if THOROUGH else (("fail", "full")[place % 2],)
-            for how in ways:
-                trial = Trial(scratch, operation, f"{how}-{at}")
-                with _told(f"{how} at {at}, {point}, of {clean.seen}"):
-                    run = trial.run(Plan(at, how))
-                    assert run is not None
-                    if run.error:
-                        assert run.shown in trial.allowed(clean), f"neither old nor new after {run.error}"
-                        assert run.again == clean.shown, f"not usable after {run.error}"
-                    else:
-                        assert run.shown == clean.shown, "success was claimed"
-                    trial.check(clean._replace(shown=run.again))
+        """At every point a call fails, once or from there on; and some closes fail."""
+        clean = undisturbed(scratch, operation)
+        tries: list[tuple[int, How]] = []
+        mine = self.turn(operation, "failing")
+        for place, at in enumerate(chosen(clean.seen, FAILS, mine), mine):
+            tries += [(at, how) for how in (FAILURES if THOROUGH else (FAILURES[place % len(FAILURES)],))]
+        tries += [(at, "close") for at in chosen(["close"] * clean.closes, 1, mine)]
+        for at, how in tries:
+            trial = Trial(scratch, operation, f"{how}-{at}")
+            with told(f"{how} at {at} of {clean.seen}, {clean.closes} closes"):
+                run = trial.run(Plan(at, how))
+                assert run is not None
+                if run.error:
+                    assert run.shown in trial.allowed(clean), f"neither old nor new after {run.error}"
+                    assert run.again == clean.shown, f"not usable after {run.error}"
+                else:
+                    assert run.shown == clean.shown, "success was claimed"
+                trial.check(clean._replace(shown=run.again))
+
+    @clause("10.3")
+    @needs("persistent")
+    @pytest.mark.parametrize("operation", OPERATIONS, ids=[operation.name for operation in OPERATIONS])
+    def test_short_writes(self, scratch: Harness, operation: Operation) -> None:
+        """A write that writes less than all is gone on with."""
+        clean = undisturbed(scratch, operation)
+        mine = self.turn(operation, "short")
+        for at in chosen(clean.seen, 2, mine, lambda name: name in ("write", "pwrite")):
+            trial = Trial(scratch, operation, f"short-{at}")
+            with told(f"short write at {at} of {clean.seen}"):
+                run = trial.run(Plan(at, "short"))
+                assert run is not None
+                assert (run.error, run.shown) == ("", clean.shown)
+                trial.check(clean)
 
     @clause("10.4")
     @needs("persistent")
     @pytest.mark.parametrize("operation", OPERATIONS, ids=[operation.name for operation in OPERATIONS])
     def test_two_barriers(self, scratch: Harness, operation: Operation) -> None:
         """Contents are on disk before the name is visible, names before the call returns."""
-        run = Trial(scratch, operation, "barriers").run(Plan())
-        assert run is not None
-        assert run.broken == []
+        assert undisturbed(scratch, operation).broken == []
 
     @clause("10.5")
+    @needs("persistent")
+    @pytest.mark.parametrize("operation", OPERATIONS, ids=[operation.name for operation in OPERATIONS])
+    def test_power_cut(self, scratch: Harness, operation: Operation) -> None:
+        """At every point the power goes, and what no sync covered is there or not."""
+        clean = Trial(scratch, operation, "clean").run(Plan(), list_cuts=True)
+        assert clean is not None
+        assert len(clean.cuts) == len(clean.seen) + 1
+        tries = cuts_to_try(clean.seen, clean.cuts, CUTS, self.turn(operation, "cut"))
+        assert [cut.at for cut in tries][-1] == END
+        reached = 0
+        for cut in tries:
+            point = "the end" if cut.at == END else clean.seen[cut.at - 1]
+            trial = Trial(scratch, operation, f"cut-{cut.at}-{cut.number}")
+            with told(f"power cut at {cut.at}, {point}, of {clean.seen}, leaving {cut.kind}"):
+                if trial.killed(Plan(cut.at, "kill"), cut=cut.number):
+                    trial.check(clean, cut=True, acknowledged=cut.at == END)
+                    reached += 1
+        assert reached > len(tries) // 2, "the power did not go"
+
+    @clause("10.6")
+    @needs("persistent")
+    @pytest.mark.parametrize("operation", OPERATIONS, ids=[operation.name for operation in OPERATIONS])
+    def test_failed_sync(self, scratch: Harness, operation: Operation) -> None:
+        """After a failed sync what is acknowledged stays, and what failed is old or new, when the power goes."""
+        clean = Trial(scratch, operation, "clean").run(Plan(), anew=True)
+        assert clean is not None
+        for at in chosen(clean.seen, 2, self.turn(operation, "failed"), lambda name: "sync" in name):
+            trial = Trial(scratch, operation, f"sync-{at}")
+            with told(f"failed {clean.seen[at - 1]} at {at} of {clean.seen}, and a power cut after the success"):
+                assert trial.killed(Plan(at, "fail"), cut=0)
+                trial.take_later()
+                trial.check(clean, cut=True, acknowledged=not trial.error())
+
+    @clause("10.7")
+    @needs("persistent")
+    @pytest.mark.parametrize("operation", OPERATIONS, ids=[operation.name for operation in OPERATIONS])
+    def test_watched(self, scratch: Harness, operation: Operation) -> None:
+        """Another process lists and reads the store at every point of the work."""
+        clean, trial = undisturbed(scratch, operation), Trial(scratch, operation, "watched")
+        more = operation.watched(in_order(clean.before), trial.harness.capabilities) if operation.watched else []
+        allowed = [only_messages(state) for state in [*trial.allowed(clean), *more]]
+        views = trial.watched()
+        for at, (point, seen) in enumerate(views):
+            assert seen is None or only_messages(seen) in allowed, f"neither old nor new at {at}, {point}"
+        assert views[-1][1] == only_messages(clean.shown)
+
+    @clause("10.8")
     def test_recover_at_rest(self, harness: Harness, store: Store) -> None:
         """Nothing is left to do."""
         assert store.recover() == (0, 0, 0)
         prepare(store)
         assert harness.reopen(store).recover() == (0, 0, 0)
-
-
-@contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Say which trial it was that failed."""
-    try:
-        yield
-    except (AssertionError, ChildFailed, MailstoreError) as error:
-        raise AssertionError(f"{what}: {type(error).__name__}: {error}") from error
