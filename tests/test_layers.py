@@ -41,6 +41,8 @@ ALSO: dict[str, frozenset[str]] = {
     "mailstore.body": frozenset({"formats", "system"}),
     # a message's file name in a Maildir is given where the file is made
     "mailstore.system.drop": frozenset({"formats"}),
+    # a line of sums is read and written where the file is opened
+    "mailstore.system.maildirsize": frozenset({"formats"}),
     # it starts the conversion and the worker processes through the public names
     "mailstore.__init__": frozenset({"convert"}),
 }

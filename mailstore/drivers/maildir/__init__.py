@@ -1,5 +1,7 @@
 """Maildir and Maildir++: ``maildir:PATH?layout=++|fs&names=mutf7|utf8&index=dovecot|courier&separator=:``.
 
+``quota_style=courier|exim|dovecot`` says whose way to count holds for the quota.
+
 Everything but the path is found from what is on disk; a new store is a Maildir++ with names in modified UTF-7 and
 Dovecot's records. ``docs/formats/maildir.md`` says what is read, what is written, and why.
 """
@@ -17,6 +19,7 @@ from mailstore.drivers.maildir.view import View
 from mailstore.drivers.sidecar import open_index
 from mailstore.errors import CannotCreate, LocationError, NoSuchStore, NotAStore, StoreError
 from mailstore.model.names import INBOX
+from mailstore.model.quota import STYLES
 from mailstore.spi import Location, Settings
 from mailstore.system import fs
 
@@ -28,6 +31,7 @@ _CHOICES = {
     "names": ("mutf7", "utf8"),
     "index": ("dovecot", "courier"),
     "separator": (":", ";", "!"),
+    "quota_style": STYLES,
 }
 
 
@@ -60,6 +64,7 @@ class _MaildirFormat:
             readonly=settings.readonly,
             lock_timeout=settings.lock_timeout,
             separator=options.get("separator", ""),
+            quota_style=options.get("quota_style", ""),
         )
         driver = MaildirDriver(account, found.evidence, settings.mask)
         if made:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from mailstore.drivers.maildir.layout import SUBDIRECTORIES, Layout
+from mailstore.drivers.maildir.ledger import Ledger
 from mailstore.drivers.sidecar import Index
 from mailstore.formats import maildirname, uniquename
 from mailstore.system import clock, fs
@@ -26,6 +27,7 @@ class Account:
         lock_timeout: seconds.
         noatime: O_NOATIME as long as the system lets us use it.
         separator: between base and info in names we write; '' until it is known.
+        quota_style: whose way to count holds instead of the one kept with the store; '' is none.
     """
 
     root: str
@@ -35,6 +37,7 @@ class Account:
     readonly: bool
     lock_timeout: float
     separator: str = ""
+    quota_style: str = ""
     noatime: int = getattr(os, "O_NOATIME", 0)
     _host: str = field(default_factory=lambda: uniquename.host_part(os.uname().nodename))
     _last: int = 0
@@ -50,6 +53,11 @@ class Account:
     def mode(self) -> int:
         """Permissions of new files: those of the root without execution (shared Maildirs; Dovecot's rule)."""
         return os.stat(self.root).st_mode & 0o666 | 0o600
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The sums of the account's quota."""
+        return Ledger(self.layout, lambda: self.mode, self.quota_style, self.readonly)
 
     @property
     def directory_mode(self) -> int:

@@ -169,6 +169,7 @@ class Appends:
         view, path = planned.view, planned.staged.path
         self._uses[path] -= 1
         place(planned, touched, last=self._uses[path] == 0)
+        self._account.ledger.entered(view.path, planned.meta.flags, planned.staged.size)
         if view.account.family == "courier":
             view.records.set_courier_keywords(planned.base, planned.meta.keywords)
         known = view.index_as_is

@@ -143,23 +143,26 @@ def _carry_out(
         except MailstoreError as error:
             failure = error
             break
-    return _finish(views, outcomes, touched, failure, len(changes))
+    return _finish(account, views, outcomes, touched, failure, len(changes))
 
 
 def _finish(
+    account: Account,
     views: dict[FolderPath, View],
     outcomes: list[Outcome],
     touched: dict[str, None],
     failure: MailstoreError | None,
     count: int,
 ) -> list[Outcome]:
-    """Sync the names, make the index lasting; what is not sure to be on the disk has failed."""
+    """Sync the names, enter the sums, make the index lasting; what is not sure to be on the disk has failed."""
     try:
         for directory in touched:
             with fs.errors(directory):
                 fs.sync_directory(directory)
     except MailstoreError as error:
+        account.ledger.enter()
         return [Outcome("failed", error=error)] * count
+    account.ledger.enter()
     for view in views.values():
         view.clean_stamp()
         if not view.store():  # somebody else stored this folder: the next look takes our changes in
@@ -211,4 +214,5 @@ def _deliver(
             failure = error
             break
         outcomes.append(Outcome("done"))
-    return _finish({}, outcomes, touched, failure, len(plans))
+        account.ledger.entered(one.view.path, one.meta.flags, one.staged.size)
+    return _finish(account, {}, outcomes, touched, failure, len(plans))

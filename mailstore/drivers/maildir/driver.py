@@ -15,12 +15,13 @@ from mailstore.drivers.maildir.commit import commit
 from mailstore.drivers.maildir.folder import MaildirFolder
 from mailstore.drivers.maildir.footprint import footprint
 from mailstore.drivers.maildir.fresh import MaildirFresh
+from mailstore.drivers.maildir.keeping import Keeping
 from mailstore.drivers.maildir.keys import Keys
 from mailstore.drivers.maildir.layout import Place
 from mailstore.drivers.maildir.records import read_file
 from mailstore.drivers.maildir.staging import StagedFile
 from mailstore.drivers.maildir.view import View
-from mailstore.errors import CannotCreate, MailstoreError, NoSuchFolder, ReadOnlyStore
+from mailstore.errors import CannotCreate, MailstoreError, NoSuchFolder
 from mailstore.model.caps import Capabilities
 from mailstore.model.changes import Change, FolderInfo, Footprint, Outcome, Recovery, Staged, StoreDelta, Usage
 from mailstore.model.info import Arrival
@@ -34,7 +35,7 @@ SPECIAL_USE = "mailstore-special-use"
 """In a folder's directory: its RFC 6154 attribute, one line."""
 
 
-class MaildirDriver:
+class MaildirDriver(Keeping):
     """See mailstore.spi.Driver."""
 
     parallel_fresh = True
@@ -236,6 +237,8 @@ class MaildirDriver:
         """See Driver.recover."""
         self._write()
         found = tree.recover(self._account)
+        if found.finished:
+            self._account.ledger.mend()
         self._forget()
         return found
 
@@ -244,10 +247,6 @@ class MaildirDriver:
         self._account.close()
 
     # --- within
-
-    def _write(self) -> None:
-        if self._account.readonly:
-            raise ReadOnlyStore(f"{fs.shown(self._account.root)} was opened read-only", path=self._account.root)
 
     def _find(self, path: FolderPath) -> View:
         with fs.errors(self._account.root):

@@ -161,6 +161,7 @@ class MaildirFresh:
                 view = self._view
                 with view.locked():
                     self._replace(view, found, lines, validity, following)
+        account.ledger.filled(self._path, [name[4:] for _, name, _, _, _ in found])
         known = view.index
         known.adopt(view.records.uidvalidity, following, state.highest_modseq if state is not None else 0)
         view.clean_stamp()

@@ -163,8 +163,12 @@ def rename(account: Account, old: FolderPath, new: FolderPath) -> None:
         if taken:
             raise FolderExists(f"{fs.shown(account.layout.absolute(taken[0]))} is in the way", folder=str(new))
         journal.carry_out(account.root, pairs)
+    moved = {place.path: _renamed(place, pairs) for place in moving}
     for place in moving:
-        account.index.rename(place.directory, _renamed(place, pairs))
+        account.index.rename(place.directory, moved[place.path])
+    account.ledger.renamed(
+        {path: (path.moved(old, new), account.layout.absolute(name)) for path, name in moved.items()}
+    )
 
 
 def _renamed(place: Place, pairs: list[journal.Pair]) -> str:
@@ -217,6 +221,7 @@ def delete(account: Account, path: FolderPath) -> None:
         else:
             journal.carry_out(account.root, [(name, inside)])
     account.index.remove(name)
+    account.ledger.removed(path, gone)
     with suppress(OSError):  # it is gone already; what cannot be removed now is left to ``recover``
         fs.remove_tree(gone)
 

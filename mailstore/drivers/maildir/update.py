@@ -13,6 +13,7 @@ import os
 from contextlib import suppress
 
 from mailstore.drivers.maildir import staging
+from mailstore.drivers.maildir.ledger import message_size
 from mailstore.drivers.maildir.naming import info_for
 from mailstore.drivers.maildir.records import Line, with_keywords
 from mailstore.drivers.maildir.view import View
@@ -112,6 +113,10 @@ def _set_one(view: View, entry: Entry, change: SetFlags, touched: dict[str, None
         except FileNotFoundError:
             current = renew(view, current)
             continue
+        if (flags ^ current.flags) & DELETED:
+            size = message_size(view.directory, current.key, name)
+            view.account.ledger.left(view.path, current.flags, size)
+            view.account.ledger.entered(view.path, flags, size)
         _drop_twins(view, current, name, touched)
         for part in {name[:3], current.extra[:3]}:
             touched[f"{view.directory}/{part}"] = None
@@ -134,7 +139,15 @@ def _drop_twins(view: View, entry: Entry, name: str, touched: dict[str, None]) -
             found = os.lstat(f"{view.directory}/{other}")
             if (found.st_dev, found.st_ino) == (right.st_dev, right.st_ino):
                 fs.unlink(f"{view.directory}/{other}")
+                _twin_left(view, entry.key, other, found.st_size)
                 touched[f"{view.directory}/{other[:3]}"] = None
+
+
+def _twin_left(view: View, base: str, name: str, size: int) -> None:
+    """Take a second name of a message out of the sums: whoever counts has counted both."""
+    flags = parse_info(split_name(name[4:])[1]).flags
+    named = maildirname.size_of(base)
+    view.account.ledger.left(view.path, flags, size if named is None else named)
 
 
 def changed_name(view: View, entry: Entry, flags: int, keywords: frozenset[str]) -> str:
@@ -172,16 +185,19 @@ def _remove(view: View, entry: Entry, only_deleted: bool, touched: dict[str, Non
             return False
         if only_deleted and not current.flags & DELETED:
             return None
+        size = message_size(view.directory, current.key, current.extra)
         try:
             fs.unlink(f"{view.directory}/{current.extra}")
         except FileNotFoundError:
             current = renew(view, current)
             continue
+        view.account.ledger.left(view.path, current.flags, size)
         touched[f"{view.directory}/{current.extra[:3]}"] = None
         for twin in view.twins.pop(current.key, ()):
             with suppress(FileNotFoundError):
                 fs.unlink(f"{view.directory}/{twin}")
                 touched[f"{view.directory}/{twin[:3]}"] = None
+                _twin_left(view, current.key, twin, size)
         return True
     return False
 
@@ -252,8 +268,13 @@ def _move_one(view: View, target: View, entry: Entry, base: str, touched: dict[s
         except FileNotFoundError:
             current = renew(view, current)
             continue
+        size = message_size(target.directory, base, name)
+        view.account.ledger.left(view.path, current.flags, size)
+        view.account.ledger.entered(target.path, current.flags, size)
         for twin in view.twins.pop(current.key, ()):
-            fs.unlink(f"{view.directory}/{twin}", missing_ok=True)
+            with suppress(FileNotFoundError):
+                fs.unlink(f"{view.directory}/{twin}")
+                _twin_left(view, current.key, twin, size)
         touched[f"{target.directory}/cur"] = None
         touched[os.path.dirname(source)] = None
         return current._replace(key=base, recorded=True, extra=name, saved_date=None, digest=None)
