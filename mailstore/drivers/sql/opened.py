@@ -13,9 +13,12 @@ from __future__ import annotations
 import itertools
 import os
 import weakref
-from collections.abc import Callable
 
-import apsw
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import apsw  # late: recognising a Maildir asks here too
 
 _open: dict[int, tuple[int, int]] = {}
 """Device and inode of each open file, by a number of its own."""
