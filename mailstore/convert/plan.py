@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from mailstore.model.info import DIGEST, META, SIZE
 from mailstore.model.names import FolderPath
 from mailstore.spi import Location
 from mailstore.store import Store, open_store
+from mailstore.system import scratch
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +112,8 @@ def plan(source: Store, destination: Store | Location, options: Options | None =
         pass
     # What a new store of this kind would keep is best asked of one; options that are paths lead elsewhere.
     plain = {name: value for name, value in destination.options.items() if os.sep not in value}
-    with tempfile.TemporaryDirectory(prefix="mstore-plan-") as scratch:
-        path = os.path.join(scratch, "store") if os.path.isabs(destination.path) else ""
+    with scratch.directory() as directory:
+        path = os.path.join(directory, "store") if os.path.isabs(destination.path) else ""
         folders = options.needs_folders(source.folders())
         with open_store(str(Location(destination.format, path, plain)), create=True, folders=folders) as store:
             return _plan(source, store, destination, options)

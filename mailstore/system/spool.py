@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from mailstore.errors import MessageChanged
-from mailstore.system import fs
+from mailstore.system import fs, scratch
 
 CHUNK = 1 << 20
 """Bytes read at once; what is larger does not stay in memory."""
@@ -79,19 +79,13 @@ class Spool(FileBlob):
 
     def __init__(self, directory: str | None = None) -> None:
         """Make an empty one in ``directory`` (None: where the system keeps temporary files)."""
-        super().__init__(_nameless(directory or _default_directory()), 0, 0)
+        super().__init__(_nameless(directory or scratch.default_directory()), 0, 0)
 
     def append(self, chunks: Iterable[bytes]) -> None:
         """Write ``chunks`` behind what is there."""
         for chunk in chunks:
             fs.pwrite_all(self._fd, chunk, self._size)
             self._size += len(chunk)
-
-
-def _default_directory() -> str:
-    import tempfile  # late: as below
-
-    return tempfile.gettempdir()
 
 
 def _nameless(directory: str) -> int:
@@ -101,10 +95,12 @@ def _nameless(directory: str) -> int:
         except OSError as error:
             if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT):
                 raise
-    import tempfile  # late: it loads shutil with four compressors, and a delivery starts a process
-
-    fd, path = tempfile.mkstemp(prefix=fs.TEMPORARY, dir=directory)
-    os.unlink(path)
+    fd, path = fs.temporary_beside(os.path.join(directory, "spool"))
+    try:
+        fs.unlink(path)
+    except BaseException:
+        fs.close(fd)
+        raise
     return fd
 
 

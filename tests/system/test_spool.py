@@ -62,14 +62,30 @@ def test_nobody_sees_it_and_it_goes(tmp_path: Path) -> None:
     assert open_descriptors() == before
 
 
-def test_without_nameless_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> int:
+def without_nameless(path: str, flags: int, mode: int) -> int:
+    """Open a file on a file system that makes none without a name."""
+    if flags & os.O_TMPFILE == os.O_TMPFILE:
         raise OSError(errno.EOPNOTSUPP, "no")
+    return os.open(path, flags, mode)
 
-    with fs.replaced(fs.Calls(open=refuse)):
+
+def test_without_nameless_files(tmp_path: Path) -> None:
+    with fs.replaced(fs.Calls(open=without_nameless)):
         target = Spool(str(tmp_path))
     target.append([b"x"])
     assert (target.read_at(0, 1), os.listdir(tmp_path)) == (b"x", [])
+
+
+def test_a_name_that_stays(tmp_path: Path) -> None:
+    """Without nameless files, and the name cannot be taken away: that is the error, and nothing is left open."""
+    before = open_descriptors()
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    with fs.replaced(fs.Calls(open=without_nameless, unlink=refuse)), pytest.raises(OSError, match="broken"):
+        Spool(str(tmp_path))
+    assert open_descriptors() == before
 
 
 def test_a_full_disk_leaves_nothing_open() -> None:
