@@ -320,7 +320,7 @@ class QuotaKeeping(Protocol):
         """Keep other rules, or none; durable on return. The sums are made anew where they count otherwise now."""
         ...
 
-    def quota_usage(self, rules: QuotaRules, *, sure: bool = False) -> Usage:
+    def quota_usage(self, rules: QuotaRules, *, sure: bool = False, messages: bool = True) -> Usage:
         """Return what counts by ``rules``, from the sums where they can be trusted, else by a scan that mends them.
 
         A guard may call it: inside the commit, under its locks, before the first change.
@@ -330,6 +330,9 @@ class QuotaKeeping(Protocol):
             sure: the caller is about to refuse a message: sums that may have drifted are made anew first (Maildir++:
                 those of more than one line, or of a file that nobody wrote to for 15 minutes). Without it they are
                 believed.
+            messages: the caller wants to know how many messages there are. False: it asks about bytes alone; where
+                telling more takes a look at each message, and ``sure`` is false, the answer may leave the messages at
+                0 and count bytes that do not count (mbox: the sizes of the files).
         """
         ...
 

@@ -126,6 +126,7 @@ class Store:
         with self.lock:
             if not self._closed:
                 self._closed = True
+                self.quota.settle()
                 self.driver.close()
 
     @property
@@ -163,6 +164,7 @@ class Store:
         Raises:
             NoSuchFolder: it is not there, or is a virtual parent.
             InvalidFolderName: no folder can have that name.
+            QuotaExceeded: it is to be made, and there are as many folders as there may be.
         """
         path = _path(path)
         with self.lock:
@@ -171,6 +173,7 @@ class Store:
             except NoSuchFolder:
                 if not create:
                     raise
+            self.quota.check_new_folder()
             with suppress(FolderExists):  # another process was faster
                 self.driver.create(path)
             return Folder(self, path)
@@ -191,11 +194,13 @@ class Store:
             FolderExists: it is there.
             InvalidFolderName: no folder can have that name.
             Unsupported: the format holds INBOX alone, or no special use.
+            QuotaExceeded: there are as many folders as there may be.
         """
         path = _path(path)
         with self.lock:
             if special_use is not None:
                 self._check_special_use(special_use)
+            self.quota.check_new_folder()
             self.driver.create(path)
             if special_use is not None:
                 self.set_special_use(path, special_use)
@@ -215,6 +220,7 @@ class Store:
         with self.lock:
             if not old.is_inbox:
                 self.driver.rename(old, new)
+                self.quota.settle()
                 return
             if new.is_inbox:
                 raise InvalidFolderName("INBOX is called INBOX already", folder="INBOX")
@@ -230,6 +236,8 @@ class Store:
         """
         with self.lock:
             self.driver.delete(_path(path))
+            self.quota.settle()
+        self.quota.tell()
 
     def subscribe(self, path: FolderPath | str) -> None:
         """Subscribe to a folder, which need not exist; may be called twice.
@@ -291,9 +299,15 @@ class Store:
             self.driver.discard(staged)
 
     def commit(self, changes: Sequence[Change], *, guard: Guard | None = None, need_uids: bool = True) -> list[Outcome]:
-        """Carry out changes in order, durable on return (see mailstore.spi.Driver.commit)."""
+        """Carry out changes in order, durable on return (see mailstore.spi.Driver.commit), within the quota.
+
+        Raises:
+            QuotaExceeded, MessageTooLarge: the quota does not allow them; nothing was changed.
+        """
         with self.lock:
-            return self.driver.commit(changes, guard=guard, need_uids=need_uids)
+            outcomes = self.quota.commit(changes, guard, need_uids=need_uids)
+        self.quota.tell()
+        return outcomes
 
     def resolve(self, keys: Sequence[bytes]) -> dict[bytes, tuple[FolderPath, int]]:
         """Return folder and UID of those idempotency keys that are stored."""

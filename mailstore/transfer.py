@@ -3,7 +3,8 @@
 The problem: a copy must be all or nothing (RFC 9051 section 6.4.7) although some formats commit only a prefix of a
 batch, and a move must never lose a message although no two stores share a transaction. So: everything is staged
 first, committed as one batch, and what a failed batch left behind is taken back; a move expunges in the source only
-what is durable in the destination. A crash between the two leaves a message in both places, never in none.
+what is durable in the destination (within a store by the same commit, whose changes are carried out in order). A crash
+between the two leaves a message in both places, never in none.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailstore.errors import NoSuchMessage
-from mailstore.model.changes import Append, Expunge, Move, Outcome, Staged
+from mailstore.model.changes import Append, Change, Expunge, Move, Outcome, Staged
 from mailstore.model.flags import RECENT
 from mailstore.model.info import BODY, META, Arrival, body_size
 from mailstore.model.names import FolderPath
@@ -69,6 +70,11 @@ def move(source: Folder, uids: tuple[int, ...], destination: Folder) -> UidMap:
                 raise outcome.error
             pairs = tuple(zip(outcome.uids, outcome.new_uids, strict=True))
             return UidMap(outcome.uidvalidity or destination.state().uidvalidity, pairs)
+        if store is destination.store:
+            # in one commit with what it makes of it, so that a quota sees that nothing is added
+            present, staged = _stage(source, uids, destination)
+            then = [Expunge(source.path, tuple(present))] if present else []
+            return _uid_map(present, _append(destination, staged, then), destination)
         copied = copy(source, uids, destination)
         expunged = store.commit([Expunge(source.path, tuple(uid for uid, _ in copied.pairs))])[0]
         if expunged.error is not None:
@@ -127,20 +133,31 @@ def _arrivals(source: Folder, uids: list[int], present: list[int]) -> Iterator[A
         yield Arrival(row.body, row.meta._replace(saved_date=None))
 
 
-def _append(destination: Folder, staged: list[Staged]) -> list[Outcome]:
+def _append(destination: Folder, staged: list[Staged], then: Sequence[Change] = ()) -> list[Outcome]:
+    """Commit what is staged, all or none of it, and ``then`` once it is durable; returns the outcomes of the appends.
+
+    Raises:
+        MailstoreError: an append failed, and all are taken back; or one of ``then`` did.
+    """
     store = destination.store
-    changes = [Append(destination.path, one, meta=one.meta._replace(flags=one.meta.flags | RECENT)) for one in staged]
+    changes: list[Change] = [
+        Append(destination.path, one, meta=one.meta._replace(flags=one.meta.flags | RECENT)) for one in staged
+    ]
     try:
-        outcomes = store.commit(changes) if changes else []
+        outcomes = store.commit([*changes, *then]) if changes else []
     except BaseException:
         store.discard(staged)
         raise
+    outcomes, after = outcomes[: len(changes)], outcomes[len(changes) :]
     failed = next((outcome.error for outcome in outcomes if outcome.status == "failed"), None)
     if failed is not None:
         done = tuple(uid for outcome in outcomes if outcome.status == "done" for uid in outcome.uids)
         store.commit([Expunge(destination.path, done)])
         store.discard(staged)
         raise failed
+    for outcome in after:
+        if outcome.error is not None:
+            raise outcome.error
     return outcomes
 
 

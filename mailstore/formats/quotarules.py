@@ -12,6 +12,7 @@ warnings = [80, 95]       # percent
 hysteresis = 5            # percent
 warning_interval = "1d"   # seconds, or with s, m, h, d
 groups = ["/srv/mail/example.org/quota.toml"]
+members = ["maildir:/srv/mail/example.org/*"]    # in the rules of a group
 
 [folder.Trash]
 storage = "+100M"         # or "50%", or "50%+100M"
@@ -192,6 +193,12 @@ def _paths(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
+        raise UsageError(f"{value!r} is no list of locations")
+    return tuple(value)
+
+
 def _folders(value: object) -> tuple[FolderRule, ...]:
     if not isinstance(value, Mapping):
         raise UsageError("write a table for each folder: [folder.Trash]")
@@ -245,6 +252,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "hysteresis": _percent,
     "warning_interval": _interval,
     "groups": _paths,
+    "members": _texts,
     "folder": _folders,
 }
 _WRITERS: dict[str, Callable[[Any], str]] = {"storage": _write_size, "message_size": _write_size, "grace": _write_grace}

@@ -74,6 +74,7 @@ class QuotaRules:
         hysteresis: percent of a limit that usage must fall below a threshold before it counts as under again.
         warning_interval: seconds that must pass before the same threshold tells of a crossing upwards again.
         groups: absolute paths of the group quotas (a domain, a department) that this account counts towards.
+        members: of a group's own rules: the locations of its accounts, with ``*`` and ``?`` for any names in paths.
     """
 
     style: QuotaStyle = "courier"
@@ -89,6 +90,7 @@ class QuotaRules:
     hysteresis: int = 5
     warning_interval: int = DAY
     groups: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
 
     def rule(self, folder: FolderPath) -> FolderRule:
         """Return what is different for ``folder``."""

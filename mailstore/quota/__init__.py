@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     )
     from mailstore.model.quota import NO_RULES, STYLES, FolderCount, FolderRule, Portion, QuotaRules, QuotaStyle
     from mailstore.quota.account import Quota, total
+    from mailstore.quota.crossing import Crossing
     from mailstore.quota.explain import Explanation, Share
+    from mailstore.quota.group import Group
     from mailstore.system.diskquota import Disk, DiskQuota, disk_of
 
 _HOMES = {
@@ -33,18 +35,22 @@ _HOMES = {
     ),
     "mailstore.model.quota": ("NO_RULES", "STYLES", "FolderCount", "FolderRule", "Portion", "QuotaRules", "QuotaStyle"),
     "mailstore.quota.account": ("Quota", "total"),
+    "mailstore.quota.crossing": ("Crossing",),
     "mailstore.quota.explain": ("Explanation", "Share"),
+    "mailstore.quota.group": ("Group",),
     "mailstore.system.diskquota": ("Disk", "DiskQuota", "disk_of"),
 }
 
 __all__ = [
     "NO_RULES",
     "STYLES",
+    "Crossing",
     "Disk",
     "DiskQuota",
     "Explanation",
     "FolderCount",
     "FolderRule",
+    "Group",
     "Portion",
     "Quota",
     "QuotaRules",

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from mailstore.errors import Unsupported
-from mailstore.model.changes import Usage
+from mailstore.errors import MailstoreError, Unsupported
+from mailstore.model.changes import Change, Outcome, Usage
 from mailstore.model.flags import DELETED
 from mailstore.model.info import SIZE
-from mailstore.model.names import FolderPath
+from mailstore.model.names import INBOX, FolderPath
 from mailstore.model.quota import NO_RULES, STYLES, FolderCount, QuotaRules
-from mailstore.quota.explain import Explanation, explain
-from mailstore.spi import Driver, QuotaKeeping
+from mailstore.spi import Driver, Guard, QuotaKeeping
+
+if TYPE_CHECKING:
+    from mailstore.quota.crossing import Crossing
+    from mailstore.quota.enforce import Enforcement
+    from mailstore.quota.explain import Explanation
 
 
 class Quota:
@@ -30,6 +36,10 @@ class Quota:
         self._lock = lock
         self._given = given
         self._keeping = driver if isinstance(driver, QuotaKeeping) else None
+        self._notes: dict[str, str] = {}
+        self._enforcement: Enforcement | None = None
+        self._enforcing = True
+        self._callbacks: list[Callable[[Crossing], None]] = []
         self.problems: list[str] = []
 
     def rules(self) -> QuotaRules | None:
@@ -84,6 +94,8 @@ class Quota:
         Args:
             rules: whose folders to leave out; None: those that hold.
         """
+        from mailstore.quota.explain import explain  # late: a delivery asks for no explanation
+
         rules = rules or self.rules() or NO_RULES
         counts = self.count()
         return tuple(explain(counts, rules, style) for style in STYLES)
@@ -93,6 +105,130 @@ class Quota:
         with self._lock:
             infos = self._driver.changes(None).folders
         return sum(info.selectable and not info.path.is_inbox for info in infos)
+
+    def note(self, name: str) -> str:
+        """Return a small text kept with the account (letters and hyphens name it); '' where there is none."""
+        with self._lock:
+            return self._notes.get(name, "") if self._keeping is None else self._keeping.quota_note(name)
+
+    def set_note(self, name: str, text: str) -> None:
+        """Keep a small text (up to 64 KiB) with the account; '' removes it. Durable where the store keeps a quota."""
+        with self._lock:
+            if self._keeping is None:
+                self._notes[name] = text
+            else:
+                self._keeping.set_quota_note(name, text)
+
+    # -- limits
+
+    def check(self, size: int, folder: FolderPath = INBOX) -> None:
+        """Tell whether a message of ``size`` bytes could be delivered into ``folder`` now.
+
+        Raises:
+            MessageTooLarge: it never could.
+            QuotaExceeded: there is no room for it now.
+        """
+        with self._lock:
+            rules = self._at_hand()
+            if rules is not None:
+                self._enforced().check(rules, size, folder)
+
+    def check_new_folder(self) -> None:
+        """Tell whether one folder more may be.
+
+        Raises:
+            QuotaExceeded: there are as many as there may be.
+        """
+        with self._lock:
+            rules = self._at_hand()
+            if rules is not None and rules.mailboxes is not None and self._enforcing:
+                self._enforced().check_new_folder(rules, self.mailboxes())
+
+    @contextmanager
+    def unenforced(self) -> Iterator[None]:
+        """Let changes of the block pass whatever the limits; the sums stay right. Other threads wait for its end."""
+        with self._lock:
+            before, self._enforcing = self._enforcing, False
+            try:
+                yield
+            finally:
+                self._enforcing = before
+
+    def on_crossing(self, callback: Callable[[Crossing], None]) -> None:
+        """Call ``callback`` when a change through this store takes usage over, or under, a threshold of the rules.
+
+        It is called when the change is durable and no lock is held, and may change the store. What it raises becomes
+        a line of ``problems``. What was told is kept with the store, so that nobody tells it again (see
+        ``QuotaRules.warnings``); thresholds crossed while nobody listens are told to the next who does.
+        """
+        self._callbacks.append(callback)
+
+    # -- for the store
+
+    def commit(self, changes: Sequence[Change], guard: Guard | None, *, need_uids: bool) -> list[Outcome]:
+        """Commit with the limits in the driver's guard; the caller holds the store's lock and calls ``tell`` later."""
+        rules = self._at_hand()
+        if rules is None:
+            return self._driver.commit(changes, guard=guard, need_uids=need_uids)
+        try:
+            if self._enforcing:
+                return self._enforced().commit(rules, changes, guard, need_uids=need_uids)
+            return self._driver.commit(changes, guard=guard, need_uids=need_uids)
+        finally:
+            self._settle(rules)
+
+    def settle(self) -> None:
+        """Enter what this handle has changed in the sums of the groups; the caller holds the store's lock."""
+        if self._keeping is None or not any(self._keeping.quota_tally):
+            return
+        rules = self._at_hand()
+        if rules is not None:
+            self._settle(rules)
+
+    def _settle(self, rules: QuotaRules) -> None:
+        if rules.groups and self._keeping is not None:
+            self._enforced().settle(rules, self._keeping.quota_tally)
+
+    def locked(self) -> threading.RLock:
+        """Return the store's lock, to make several calls one."""
+        return self._lock
+
+    def tell(self) -> None:
+        """Tell of the thresholds that were crossed; the caller holds no lock."""
+        if self._callbacks:
+            from mailstore.quota.crossing import tell  # late: few processes listen
+
+            tell(self, self._callbacks)
+
+    def trouble(self, text: str) -> None:
+        """Note what was wrong with the bookkeeping, once."""
+        if text not in self.problems:
+            self.problems.append(text)
+
+    def _at_hand(self) -> QuotaRules | None:
+        """Return the rules; None also where they cannot be read: bookkeeping refuses nothing."""
+        try:
+            return self.rules()
+        except MailstoreError as error:
+            self.trouble(f"no limit holds: {error}")
+            return None
+
+    def _enforced(self) -> Enforcement:
+        if self._enforcement is None:
+            from mailstore.quota.enforce import Enforcement  # late: most accounts have no quota
+
+            self._enforcement = Enforcement(self._driver, self._sums, self.trouble)
+        return self._enforcement
+
+    def _sums(self, rules: QuotaRules, sure: bool) -> Usage | None:
+        """Return what counts, for the guard; None where it cannot be found out."""
+        try:
+            if self._keeping is None:
+                return self._counted(rules)
+            return self._keeping.quota_usage(rules, sure=sure, messages=rules.messages is not None)
+        except (MailstoreError, OSError) as error:
+            self.trouble(f"a change was let pass, as nobody knows what is there: {error}")
+            return None
 
     # -- for a store that keeps no sums
 

@@ -38,11 +38,32 @@ def test_every_key_begins_with_the_account(path: Path) -> None:
 def test_the_file_says_what_it_is(path: Path) -> None:
     connection = apsw.Connection(str(path))
     assert connection.pragma("application_id") == 0x4D535452
-    assert connection.pragma("user_version") == schema.VERSION == 1
+    assert connection.pragma("user_version") == schema.VERSION == 2
     assert connection.pragma("page_size") == 8192
     assert connection.pragma("journal_mode") == "wal"
     assert path.read_bytes()[68:72] == b"MSTR"
     connection.close()
+
+
+def test_a_database_of_the_first_schema_is_brought_up_to_date(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    connection.execute("DROP INDEX message_deleted; PRAGMA user_version = 1")
+    connection.close()
+    with open_store(f"sqlite:{path}", readonly=True) as store:
+        store.quota.usage()
+    with open_store(f"sqlite:{path}") as store:
+        assert [message.bytes() for message in store.inbox] == [b"one"]
+    connection = apsw.Connection(str(path))
+    assert connection.pragma("user_version") == 2
+    assert connection.execute("SELECT name FROM sqlite_schema WHERE name = 'message_deleted'").get
+    connection.close()
+
+
+def test_deleted_messages_are_found_by_an_index_of_nothing_else(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    plan = list(connection.execute(f"EXPLAIN QUERY PLAN {SQLITE.render(statements.DELETED_OF_FOLDERS)}", (1,)))
+    connection.close()
+    assert [row[3] for row in plan] == ["SEARCH message USING COVERING INDEX message_deleted (account=?)"]
 
 
 def _all_statements() -> list[str]:

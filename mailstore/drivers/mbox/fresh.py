@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import NamedTuple, cast
 
 from mailstore.drivers.mbox import render
@@ -54,11 +54,13 @@ class MboxFresh:
         dialect: Dialect | None,
         folder: Callable[[], Folder],
         path: FolderPath,
+        tallied: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._file = file
         self._dialect = dialect or DEFAULT
         self._folder = folder
         self._path = path
+        self._tallied = tallied
         self._id = os.urandom(8).hex()
         self._fd = -1
         self._pid = 0
@@ -134,7 +136,8 @@ class MboxFresh:
                 fs.sync_file(fd)
             finally:
                 fs.close(fd)
-            self._show(path)
+            with self._tallied():
+                self._show(path)
             folder.store(known)
             return uids
 

@@ -12,8 +12,10 @@ from mailstore.drivers.mbox.changing import Changer
 from mailstore.drivers.mbox.folder import MboxFolder
 from mailstore.drivers.mbox.fresh import MboxFresh
 from mailstore.drivers.mbox.intent import Intent
+from mailstore.drivers.mbox.kept import RULES, Kept
 from mailstore.drivers.mbox.layout import SUBSCRIPTIONS, Layout, Tree
 from mailstore.drivers.mbox.locking import locked
+from mailstore.drivers.mbox.quota import MboxQuota
 from mailstore.drivers.mbox.reading import Options
 from mailstore.drivers.mbox.staging import StagedMessage, stage
 from mailstore.drivers.mbox.sync import Folder
@@ -47,7 +49,7 @@ from mailstore.system import clock, fs
 from mailstore.system.lockrules import LockRules
 
 
-class MboxDriver:
+class MboxDriver(MboxQuota):
     """See mailstore.spi.Driver."""
 
     def __init__(
@@ -62,6 +64,7 @@ class MboxDriver:
         self._writable = not settings.readonly and not packed
         self.parallel_fresh = True
         tree = layout.kind != "file"
+        super().__init__(Kept(layout.root, tree=tree), settings.quota, writable=self._writable)
         self.capabilities = Capabilities(
             format="mbox",
             writable=self._writable,
@@ -77,6 +80,7 @@ class MboxDriver:
             reserved_headers=metadata.NAMES,
             batch="prefix",
             foreign_writers=True,
+            quota="exact",
             native=frozenset({"fresh", "shard"}) - settings.mask,
         )
 
@@ -192,7 +196,8 @@ class MboxDriver:
                 steps.append((source.children, target.children))
             steps = [step for step in steps if os.path.lexists(step[0])]
             names = [(self._name(folders[path].file), self._moved_name(path, old, new)) for path in moving]
-            Intent(self._layout.root, steps, names).run(self._index)
+            with self._tallied():
+                Intent(self._layout.root, steps, names).run(self._index)
 
     def _moved_name(self, path: FolderPath, old: FolderPath, new: FolderPath) -> str:
         place, source, target = self._layout.place(path), self._layout.place(old), self._layout.place(new)
@@ -206,7 +211,7 @@ class MboxDriver:
         if path.is_inbox:
             raise InvalidFolderName("INBOX cannot be deleted", folder="INBOX")
         folder = self._open(path)
-        with locked(folder):
+        with self._tallied(), locked(folder):
             fs.unlink(folder.path)
             fs.sync_directory(os.path.dirname(folder.path))
         self._index.remove(folder.name)
@@ -305,6 +310,12 @@ class MboxDriver:
         self._write()
         for change in changes:
             self._open(change.folder)
+        if guard is not None and self._layout.kind != "file":
+            with self._kept.locked(self._settings.lock_timeout):
+                return self._commit(changes, guard, need_uids=need_uids)
+        return self._commit(changes, guard, need_uids=need_uids)
+
+    def _commit(self, changes: Sequence[Change], guard: Guard | None, *, need_uids: bool) -> list[Outcome]:
         changer = Changer(self._elsewhere, need_uids=need_uids)
         outcomes: list[Outcome] = []
         pending = guard
@@ -315,7 +326,8 @@ class MboxDriver:
                     if pending is not None:
                         pending(changes)
                         pending = None
-                    changer.carry_out(held, run, outcomes)
+                    with self._tallied_changes(path, held.folder, run):
+                        changer.carry_out(held, run, outcomes)
             except MailstoreError as error:
                 if not any(outcome.status in ("done", "known") for outcome in outcomes):
                     raise
@@ -359,6 +371,7 @@ class MboxDriver:
             self._options.dialect,
             lambda: self._maybe(path),
             path,
+            self._tallied,
         )
 
     def recover(self) -> Recovery:
@@ -387,6 +400,10 @@ class MboxDriver:
         self._index.close()
 
     # --- within
+
+    def _quota_folders(self) -> dict[FolderPath, Folder]:
+        tree = self._scan()
+        return {path: self._maybe(path) for path in tree.folders if path not in tree.virtual}
 
     def _write(self) -> None:
         if not self._writable:
@@ -433,7 +450,7 @@ class MboxDriver:
         return folder
 
 
-KEPT_FILES = (".mailstore-name.", ".mailstore-intent", ".mailstore-index", *journal.NAMES)
+KEPT_FILES = (RULES, ".mailstore-name.", ".mailstore-intent", ".mailstore-index", *journal.NAMES)
 """How the names of our hidden files begin that are no leftovers."""
 
 

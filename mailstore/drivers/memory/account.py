@@ -9,6 +9,7 @@ from itertools import count
 
 from mailstore.model.info import Meta
 from mailstore.model.names import FolderPath
+from mailstore.model.quota import QuotaRules
 from mailstore.system import clock
 from mailstore.system.spool import Spool
 
@@ -74,6 +75,8 @@ class Account:
     keys: dict[bytes, tuple[StoredFolder, int]] = field(default_factory=dict)
     last_uidvalidity: int = 0
     revision: int = 0
+    quota: QuotaRules | None = None
+    notes: dict[str, str] = field(default_factory=dict)
     serial: Iterator[int] = field(default_factory=lambda: count(1))
 
     def make(self, path: FolderPath) -> StoredFolder:

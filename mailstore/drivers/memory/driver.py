@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from mailstore.drivers.memory.account import Account, StoredFolder, StoredMessage
 from mailstore.drivers.memory.folder import MemoryFolder
+from mailstore.drivers.memory.quota import MemoryQuota
 from mailstore.errors import (
     FolderExists,
     InvalidFolderName,
     NoSuchFolder,
     NoSuchMessage,
-    ReadOnlyStore,
 )
 from mailstore.model.caps import Capabilities
 from mailstore.model.changes import (
@@ -57,18 +57,18 @@ class _StagedMessage:
         return body_size(self.body)
 
 
-class MemoryDriver:
+class MemoryDriver(MemoryQuota):
     """See mailstore.spi.Driver."""
 
     def __init__(self, account: Account, settings: Settings) -> None:
-        self._account = account
-        self._readonly = settings.readonly
+        super().__init__(account, settings)
         if INBOX not in account.folders:
             account.make(INBOX)
         self.capabilities = Capabilities(
             format="memory",
             writable=not settings.readonly,
             persistent=False,
+            quota="exact",
             native=frozenset({"clone", "move"}) - settings.mask,
         )
         self.evidence = ("kept in the memory of this process",)
@@ -110,8 +110,9 @@ class MemoryDriver:
             raise NoSuchFolder(f"no folder {old}", folder=str(old))
         if any(path == new or path.is_below(new) for path in folders):
             raise FolderExists(f"folder {new} exists already", folder=str(new))
-        for path in moving:
-            folders[path.moved(old, new)] = folders.pop(path)
+        with self._tallied():
+            for path in moving:
+                folders[path.moved(old, new)] = folders.pop(path)
         self._account.revision += 1
 
     def delete(self, path: FolderPath) -> None:
@@ -120,7 +121,8 @@ class MemoryDriver:
         if path.is_inbox:
             raise InvalidFolderName("INBOX cannot be deleted", folder="INBOX")
         folder = self._folder(path)
-        del self._account.folders[path]
+        with self._tallied():
+            del self._account.folders[path]
         self._forget_keys(folder, folder.messages)
         self._account.revision += 1
 
@@ -180,7 +182,8 @@ class MemoryDriver:
                 self._folder(change.destination)
         if guard is not None:
             guard(changes)
-        return [self._apply(change, need_uids) for change in changes]
+        with self._tallied():
+            return [self._apply(change, need_uids) for change in changes]
 
     def _apply(self, change: Change, need_uids: bool) -> Outcome:
         folder = self._folder(change.folder)
@@ -250,10 +253,6 @@ class MemoryDriver:
         """Nothing is held open."""
 
     # -- within
-
-    def _write(self) -> None:
-        if self._readonly:
-            raise ReadOnlyStore("the store in memory was opened read-only")
 
     def _folder(self, path: FolderPath) -> StoredFolder:
         folder = self._account.folders.get(path)

@@ -34,7 +34,7 @@ def open_index(settings: Settings, beside: str | None, identity: str) -> Index:
     if place == "memory" or (place == "auto" and settings.readonly):
         return MemoryIndex()
     if place == "auto":
-        place = "beside" if beside is not None and _fit(os.path.dirname(beside)) else "state"
+        place = "beside" if beside is not None and is_fit(os.path.dirname(beside)) else "state"
     state = place == "state"
     path = _state_path(identity) if state else beside if place == "beside" else place
     if path is None:
@@ -51,7 +51,7 @@ def open_index(settings: Settings, beside: str | None, identity: str) -> Index:
     return DatabaseIndex(path, timeout=settings.lock_timeout, expendable=place in ("beside", "state"))
 
 
-def _fit(directory: str) -> bool:
+def is_fit(directory: str) -> bool:
     """Tell whether a file of ours may lie in ``directory``: we can write there, and it is no shared spool.
 
     SQLite opens only paths in UTF-8.

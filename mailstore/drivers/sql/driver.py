@@ -15,6 +15,7 @@ from mailstore.drivers.sql.commit import Commit
 from mailstore.drivers.sql.database import Database
 from mailstore.drivers.sql.dialect import SQLITE
 from mailstore.drivers.sql.folder import SqlFolder
+from mailstore.drivers.sql.quota import SqlQuota
 from mailstore.drivers.sql.rows import AccountRow, FolderRow
 from mailstore.drivers.sql.stage import StagedMessage
 from mailstore.drivers.sql.text import decode_keywords, decode_path, decode_text, encode_path, encode_text
@@ -33,17 +34,18 @@ _STALE = 36 * 3600
 """Seconds after which what was staged and neither committed nor discarded is removed."""
 
 
-class SqlDriver:
-    """See mailstore.spi.Driver, Cloning and SpecialUse."""
+class SqlDriver(SqlQuota):
+    """See mailstore.spi.Driver, Cloning, SpecialUse and QuotaKeeping."""
 
     def __init__(self, database: Database, name: str, settings: Settings) -> None:
         self._database = database
-        self._account = self._find_account(name, settings)
+        super().__init__(database, self._find_account(name, settings), settings)
         self._epoch = self._ask(lambda connection: str(connection.execute(SQLITE.render(sql.EPOCH)).get))
         self.capabilities = Capabilities(
             format="sqlite",
             writable=not database.readonly,
             foreign_writers=True,
+            quota="exact",
             native=frozenset({"clone", "move"}) - settings.mask,
         )
         self.evidence = (
@@ -140,9 +142,10 @@ class SqlDriver:
                 raise NoSuchFolder(f"no folder {old}", folder=str(old))
             if any(row.path == new or row.path.is_below(new) for row in rows):
                 raise FolderExists(f"folder {new} exists already", folder=str(new))
-            for row in moving:
-                values = (encode_path(row.path.moved(old, new)), self._account, row.folder)
-                connection.execute(SQLITE.render(sql.MOVE_FOLDER), values)
+            with self._tallied(connection):
+                for row in moving:
+                    values = (encode_path(row.path.moved(old, new)), self._account, row.folder)
+                    connection.execute(SQLITE.render(sql.MOVE_FOLDER), values)
             self._revise(connection)
 
     def _revise(self, connection: apsw.Connection) -> None:
@@ -154,7 +157,7 @@ class SqlDriver:
         """See Driver.delete."""
         if path.is_inbox:
             raise InvalidFolderName("INBOX cannot be deleted", folder="INBOX")
-        with self._database.write() as connection:
+        with self._database.write() as connection, self._tallied(connection):
             key = (self._account, FolderRow.load(connection, self._account, path).folder)
             bodies = [body for (body,) in connection.execute(SQLITE.render(sql.BODIES_OF_FOLDER), key)]
             connection.execute(SQLITE.render(sql.DROP_MESSAGES), key)
@@ -248,7 +251,8 @@ class SqlDriver:
             commit = Commit(connection, self._account, changes, need_uids)
             if guard is not None:
                 guard(changes)
-            return commit.run()
+            with self._tallied(connection):
+                return commit.run()
 
     def resolve(self, keys: Sequence[bytes]) -> dict[bytes, tuple[FolderPath, int]]:
         """See Driver.resolve."""

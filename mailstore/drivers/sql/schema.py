@@ -126,7 +126,10 @@ _VIEW = r"""CREATE VIEW messages AS
     JOIN body AS b ON b.account = m.account AND b.body = m.body"""
 """For people with the plain ``sqlite3`` shell; the only SQL here that is SQLite's own."""
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_VERSION_1, _VIEW),)
+_DELETED = "CREATE INDEX message_deleted ON message (account, folder, size, flags) WHERE flags & 16 <> 0"
+r"""What is flagged ``\Deleted``, which Courier's way to count leaves out of a quota; the index holds nothing else."""
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_VERSION_1, _VIEW), (_DELETED,))
 """Step n makes a database of schema n into one of schema n + 1; a new database takes all of them from 0."""
 
 VERSION = len(MIGRATIONS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
+from mailstore.model.flags import DELETED
 from mailstore.model.info import BODY, CHUNK, CRLF_SIZE, DIGEST, HEADER
 
 _T = TypeVar("_T")
@@ -16,6 +17,9 @@ WIDTHS = (1, 16, 256)
 
 EPOCH = "SELECT value FROM property WHERE name = 'epoch'"
 SET_EPOCH = "INSERT INTO property (name, value) VALUES ('epoch', ?)"
+PROPERTY = "SELECT value FROM property WHERE name = ?"
+SET_PROPERTY = "INSERT INTO property (name, value) VALUES (?, ?)"
+DROP_PROPERTY = "DELETE FROM property WHERE name = ?"
 FIND_ACCOUNT = "SELECT account FROM account WHERE name = ?"
 LIST_ACCOUNTS = "SELECT name FROM account ORDER BY name"
 ADD_ACCOUNT = """INSERT INTO account (account, name, revision, last_folder, last_body, last_uidvalidity)
@@ -40,6 +44,12 @@ MOVE_FOLDER = "UPDATE folder SET path = ? WHERE account = ? AND folder = ?"
 SET_SPECIAL_USE = "UPDATE folder SET special_use = ? WHERE account = ? AND folder = ?"
 DROP_FOLDER = "DELETE FROM folder WHERE account = ? AND folder = ?"
 USAGE = "SELECT coalesce(sum(messages), 0), coalesce(sum(size), 0) FROM folder WHERE account = ?"
+DELETED_OF_FOLDERS = f"""SELECT folder, count(*), coalesce(sum(size), 0) FROM message
+    WHERE account = ? AND flags & {DELETED} <> 0 GROUP BY folder"""  # noqa: S608 - as the index message_deleted has it
+COUNT_FOLDERS = f"""SELECT folder, count(*), sum(size), sum(CASE WHEN flags & {DELETED} <> 0 THEN 1 ELSE 0 END),
+    sum(CASE WHEN flags & {DELETED} <> 0 THEN size ELSE 0 END) FROM message
+    WHERE account = ? GROUP BY folder"""  # noqa: S608 - no outside text
+SET_SUMS = "UPDATE folder SET messages = ?, size = ? WHERE account = ? AND folder = ?"
 SUBSCRIPTIONS = "SELECT path FROM subscription WHERE account = ?"
 SUBSCRIBE = "INSERT INTO subscription (account, path) VALUES (?, ?)"
 UNSUBSCRIBE = "DELETE FROM subscription WHERE account = ? AND path = ?"
