@@ -32,7 +32,8 @@ def convert(
     Bytes, order, flags, keywords, internal and saved dates, envelope senders, POP3 ids, folders, subscriptions and
     special uses travel; UIDs and UIDVALIDITY too where the source records them and the destination folder is new.
     Run again, it copies only what has come to the source since. The source is not changed. On return everything
-    copied is durable and, unless ``options.verify`` is off, was read again and compared.
+    copied is durable and, unless ``options.verify`` is off, was read again and compared. A quota of the destination is
+    kept up to date and stops nothing: ``destination.quota.usage()`` tells where it stands then.
 
     Args:
         source: open, best read-only.
@@ -61,7 +62,8 @@ def convert(
         report.journal = path or ""
         rejected = Rejected(options, destination.location)
         run = Run(source, destination, options, journal, report, rejected, progress)
-        same = _copy_folders(run, infos)
+        with destination.quota.unenforced():
+            same = _copy_folders(run, infos)
         journal.sync()
     if options.verify:
         report.verified = same
