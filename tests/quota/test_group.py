@@ -21,7 +21,13 @@ from mailstore import (
 )
 from mailstore.quota import FolderRule, Group
 
-STORES = ("memory:", "mbox:{root}/{name}.mbox", "mbox:{root}/{name}?layout=sbd", "sqlite:{root}/{name}.db")
+STORES = (
+    "memory:",
+    "maildir:{root}/{name}",
+    "mbox:{root}/{name}.mbox",
+    "mbox:{root}/{name}?layout=sbd",
+    "sqlite:{root}/{name}.db",
+)
 
 
 def body(size: int) -> bytes:

@@ -303,7 +303,10 @@ def test_a_verdict_can_be_asked_for_before(opened: Opener) -> None:
         limited.quota.check(101)
     with pytest.raises(MessageTooLarge):
         limited.quota.check(401, TRASH)
-    store.quota.check(1 << 40)
+
+
+def test_without_a_quota_everything_may_be_delivered(opened: Opener) -> None:
+    opened(None).quota.check(1 << 40)
 
 
 def test_rules_are_kept_with_the_store(opened: Opener) -> None:

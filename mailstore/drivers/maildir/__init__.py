@@ -65,6 +65,7 @@ class _MaildirFormat:
             lock_timeout=settings.lock_timeout,
             separator=options.get("separator", ""),
             quota_style=options.get("quota_style", ""),
+            quota=settings.quota,
         )
         driver = MaildirDriver(account, found.evidence, settings.mask)
         if made:

@@ -11,6 +11,7 @@ from mailstore.drivers.maildir.layout import SUBDIRECTORIES, Layout
 from mailstore.drivers.maildir.ledger import Ledger
 from mailstore.drivers.sidecar import Index
 from mailstore.formats import maildirname, uniquename
+from mailstore.model.quota import QuotaRules
 from mailstore.system import clock, fs
 
 
@@ -28,6 +29,7 @@ class Account:
         noatime: O_NOATIME as long as the system lets us use it.
         separator: between base and info in names we write; '' until it is known.
         quota_style: whose way to count holds instead of the one kept with the store; '' is none.
+        quota: the opener's rules.
     """
 
     root: str
@@ -38,6 +40,7 @@ class Account:
     lock_timeout: float
     separator: str = ""
     quota_style: str = ""
+    quota: QuotaRules | None = None
     noatime: int = getattr(os, "O_NOATIME", 0)
     _host: str = field(default_factory=lambda: uniquename.host_part(os.uname().nodename))
     _last: int = 0
@@ -57,7 +60,7 @@ class Account:
     @cached_property
     def ledger(self) -> Ledger:
         """The sums of the account's quota."""
-        return Ledger(self.layout, lambda: self.mode, self.quota_style, self.readonly)
+        return Ledger(self.layout, lambda: self.mode, self.quota_style, self.readonly, self.quota)
 
     @property
     def directory_mode(self) -> int:

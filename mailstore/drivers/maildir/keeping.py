@@ -29,7 +29,7 @@ class Keeping:
         self._write()
         self._account.ledger.set_rules(rules)
 
-    def quota_usage(self, rules: QuotaRules, *, sure: bool = False) -> Usage:
+    def quota_usage(self, rules: QuotaRules, *, sure: bool = False, messages: bool = True) -> Usage:  # noqa: ARG002
         """See QuotaKeeping.quota_usage."""
         return self._account.ledger.usage(rules, sure)
 

@@ -44,16 +44,25 @@ class Ledger:
         mode: gives the permissions of new files.
         style: of counting, as the location asks for it; '' is what is kept, or Courier's.
         readonly: nothing is written.
+        given: the opener's rules, by which the tally counts.
 
     Attributes:
         tally: what this store's own changes have added since it was opened.
     """
 
-    def __init__(self, layout: Layout, mode: Callable[[], int], style: str = "", readonly: bool = False) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        mode: Callable[[], int],
+        style: str = "",
+        readonly: bool = False,
+        given: QuotaRules | None = None,
+    ) -> None:
         self._layout = layout
         self._mode = mode
         self._style = style
         self._readonly = readonly
+        self._given = given
         self.tally = NOTHING
         self._pending: dict[tuple[FolderPath, int], list[int]] = {}
 
@@ -137,36 +146,42 @@ class Ledger:
         pending, self._pending = self._pending, {}
         if not pending:
             return
-        rules = self.counting()
-        counting = [change for (folder, flags), change in pending.items() if rules.counts(self._named(folder), flags)]
-        self._add(sum(size for size, _ in counting), sum(count for _, count in counting))
+
+        def counted(rules: QuotaRules) -> Usage:
+            counting = [one for (folder, flags), one in pending.items() if rules.counts(self._named(folder), flags)]
+            return Usage(sum(count for _, count in counting), sum(size for size, _ in counting))
+
+        self._add(counted)
 
     def _named(self, folder: FolderPath) -> FolderPath:
         return folder if self._above is None else self._above
 
-    def _add(self, size: int, count: int) -> None:
-        if size or count:
-            self.tally = Usage(self.tally.messages + count, self.tally.size + size)
-            self.sums.append(size, count)
+    def _add(self, counted: Callable[[QuotaRules], Usage]) -> None:
+        """Add to the sums, by the rules that are kept, and to the tally, by the opener's where it brought some."""
+        rules = self.counting()
+        more = counted(rules)
+        if any(more):
+            self.sums.append(more.size, more.messages)
+        tallied = more if self._given is None else counted(self._given)
+        self.tally = Usage(self.tally.messages + tallied.messages, self.tally.size + tallied.size)
 
     # --- changes of whole folders
 
     @property
     def at_work(self) -> bool:
         """Whether anybody asks for what a folder holds: there are sums, or groups."""
-        return self.sums.exists or bool(self.counting().groups)
+        return self.sums.exists or bool((self._given or self.counting()).groups)
 
     def filled(self, folder: FolderPath, names: list[str]) -> None:
         """Enter the messages of a folder that was filled at once; their names say their sizes."""
         if self.at_work:
-            rules = self.counting()
-            self._add_counted(rules, self._named(folder), count_names("", names, rules.style), 1)
+            counted = count_names("", names, self.counting().style)
+            self._add_counted(self._named(folder), counted, 1)
 
     def removed(self, folder: FolderPath, directory: str) -> None:
         """Enter that a folder is gone, which lies in ``directory`` now, out of sight."""
         if self.at_work:
-            rules = self.counting()
-            self._add_counted(rules, self._named(folder), _count(directory, rules.style), -1)
+            self._add_counted(self._named(folder), _count(directory, self.counting().style), -1)
 
     def renamed(self, moved: Mapping[FolderPath, tuple[FolderPath, str]]) -> None:
         """Enter that folders are called otherwise: some names do not count (Trash).
@@ -178,14 +193,17 @@ class Ledger:
             return
         rules = self.counting()
         for old, (new, directory) in moved.items():
-            if any(rules.counts(old, flags) != rules.counts(new, flags) for flags in (0, DELETED)):
+            if any(_differ(one, old, new) for one in (rules, self._given or rules)):
                 counted = _count(directory, rules.style)
-                self._add_counted(rules, old, counted, -1)
-                self._add_counted(rules, new, counted, 1)
+                self._add_counted(old, counted, -1)
+                self._add_counted(new, counted, 1)
 
-    def _add_counted(self, rules: QuotaRules, folder: FolderPath, counted: Counted, sign: int) -> None:
-        part = _part(rules, FolderCount(folder, *counted))
-        self._add(sign * part.size, sign * part.messages)
+    def _add_counted(self, folder: FolderPath, counted: Counted, sign: int) -> None:
+        def part(rules: QuotaRules) -> Usage:
+            messages, size = rules.counted(FolderCount(folder, *counted))
+            return Usage(sign * messages, sign * size)
+
+        self._add(part)
 
     # --- what there is
 
@@ -208,7 +226,7 @@ class Ledger:
             yield FolderCount(place.path, *counted)
 
     def _total(self, rules: QuotaRules) -> Usage:
-        parts = [_part(rules, count) for count in self.count(rules.style)]
+        parts = [rules.counted(count) for count in self.count(rules.style)]
         return Usage(sum(part.messages for part in parts), sum(part.size for part in parts))
 
     # --- all anew
@@ -280,6 +298,10 @@ def _limits_of(rules: QuotaRules) -> tuple[int, int]:
     return rules.storage or 0, rules.messages or 0
 
 
+def _differ(rules: QuotaRules, one: FolderPath, other: FolderPath) -> bool:
+    return any(rules.counts(one, flags) != rules.counts(other, flags) for flags in (0, DELETED))
+
+
 def _count_alike(one: QuotaRules, other: QuotaRules) -> bool:
     """Tell whether both sets of rules count the same messages."""
     ignored = [{rule.folder for rule in rules.folders if rule.ignore} for rules in (one, other)]
@@ -293,12 +315,3 @@ def _count(directory: str, style: str) -> Counted:
     except OSError as error:
         told(f"{fs.shown(directory)}: not counted: {error.strerror}")
         return Counted()
-
-
-def _part(rules: QuotaRules, count: FolderCount) -> Usage:
-    """Return what counts of what lies in a folder."""
-    if rules.counts(count.folder, DELETED):
-        return Usage(count.messages, count.size)
-    if rules.counts(count.folder, 0):
-        return Usage(count.messages - count.deleted_messages, count.size - count.deleted_size)
-    return NOTHING
