@@ -6,7 +6,7 @@ import hashlib
 from functools import lru_cache
 
 from mailstore.delivery.incoming import Incoming
-from mailstore.errors import InvalidFolderName, NoSuchFolder, Unsupported, UsageError
+from mailstore.errors import InvalidFolderName, NoSuchFolder, QuotaExceeded, Unsupported, UsageError
 from mailstore.formats import headers
 from mailstore.model.changes import Append
 from mailstore.model.flags import RECENT
@@ -59,7 +59,7 @@ def existing(store: Store, path: FolderPath, create: bool) -> FolderPath:
     """Return ``path``, made where it is to be; INBOX where there is no such folder: mail is not refused for that."""
     try:
         store.folder(path, create=create)
-    except (NoSuchFolder, InvalidFolderName, Unsupported):
+    except (NoSuchFolder, InvalidFolderName, Unsupported, QuotaExceeded):
         return INBOX
     return path
 

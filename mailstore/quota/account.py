@@ -187,9 +187,18 @@ class Quota:
         finally:
             self._settle(rules)
 
+    def guard(self, changes: Sequence[Change]) -> Guard | None:
+        """Return what is to guard a commit of these changes that is made otherwise than by ``commit``.
+
+        The caller holds the store's lock from here to the end of the commit, and calls ``settle`` and ``tell`` then.
+        None: no limit holds.
+        """
+        rules = self._at_hand()
+        return self._enforced().guard(rules, changes) if rules is not None and self._enforcing else None
+
     def settle(self) -> None:
         """Enter what this handle has changed in the sums of the groups; the caller holds the store's lock."""
-        if self._keeping is None or not any(self._keeping.quota_tally):
+        if self._keeping is None or (self._enforcement is None and not any(self._keeping.quota_tally)):
             return
         rules = self._at_hand()
         if rules is not None:

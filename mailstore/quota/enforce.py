@@ -9,7 +9,7 @@ from mailstore.errors import MessageTooLarge, QuotaExceeded
 from mailstore.model.changes import Append, Change, Outcome, Usage
 from mailstore.model.names import FolderPath
 from mailstore.model.quota import QuotaRules
-from mailstore.quota.guard import Check, Effect, Entering, check_folders, grows, is_within, judge
+from mailstore.quota.guard import Check, Effect, Entering, grows, is_within, judge, no_place_in_folder
 from mailstore.quota.membership import Membership
 from mailstore.spi import Driver, Guard
 
@@ -57,6 +57,14 @@ class Enforcement:
                 if error is not check.refusal or not self._finds_known(check, changes):
                     raise
 
+    def guard(self, rules: QuotaRules, changes: Sequence[Change]) -> Guard:
+        """See Quota.guard."""
+        check = self._check(rules)
+        self._finds_known(check, changes)
+        if self._driver.capabilities.quota != "exact":
+            check.prepare(changes)
+        return check
+
     def _check(self, rules: QuotaRules) -> Check:
         return Check(
             rules,
@@ -77,7 +85,9 @@ class Enforcement:
         """See Quota.check."""
         entering = Entering(folder, size, rules.counts(folder, 0))
         effect = Effect((entering,), Counter(), Counter(), NOTHING)
-        check_folders(effect, rules, self._driver)
+        refusal = no_place_in_folder(effect, rules, self._driver)
+        if refusal is not None:
+            raise refusal
         judge(effect, rules, lambda sure: self._sums(rules, sure))
         self._groups.judge(rules, effect)
 

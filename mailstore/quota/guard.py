@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import NamedTuple
 
 from mailstore.errors import MailstoreError, MessageTooLarge, QuotaExceeded
@@ -179,20 +178,14 @@ class Check:
         self._driver = driver
         self._sums = sums
         self._reserve = reserve
-        self._effect: Effect | None = None
+        self._prepared: tuple[Effect, QuotaExceeded | None] | None = None
         self.known: frozenset[bytes] = frozenset()
         self.refusal: MailstoreError | None = None
 
     def prepare(self, changes: Sequence[Change]) -> None:
-        """Look at what the changes do, before the commit: where the store may not be asked under its locks.
-
-        Raises:
-            QuotaExceeded: a folder cannot take them.
-        """
+        """Look at what the changes do, before the commit: where the store may not be asked under its locks."""
         effect = effect_of(changes, self._rules, self._driver).without(self.known)
-        with self._refusing():
-            check_folders(effect, self._rules, self._driver)
-        self._effect = effect
+        self._prepared = effect, no_place_in_folder(effect, self._rules, self._driver)
 
     def __call__(self, changes: Sequence[Change]) -> None:
         """Let the changes pass.
@@ -201,18 +194,15 @@ class Check:
             MessageTooLarge: a message is larger than one may be, or than the whole quota.
             QuotaExceeded: there is no room for it now.
         """
-        if self._effect is None:
+        if self._prepared is None:
             self.prepare(changes)
-        effect, self._effect = self._effect, None
-        assert effect is not None
-        with self._refusing():
+        assert self._prepared is not None
+        (effect, refusal), self._prepared = self._prepared, None
+        try:
+            if refusal is not None:
+                raise refusal
             judge(effect, self._rules, self._sums)
             self._reserve(effect)
-
-    @contextmanager
-    def _refusing(self) -> Iterator[None]:
-        try:
-            yield
         except (QuotaExceeded, MessageTooLarge) as error:
             self.refusal = error
             raise
@@ -255,26 +245,18 @@ def _check_size(one: Entering, rules: QuotaRules) -> None:
         raise MessageTooLarge(f"the message has {one.size} bytes, the whole quota is {limit}", folder=str(one.folder))
 
 
-def check_folders(effect: Effect, rules: QuotaRules, driver: Driver) -> None:
-    """Refuse more messages than one folder may hold.
-
-    Raises:
-        QuotaExceeded: it would hold more.
-    """
+def no_place_in_folder(effect: Effect, rules: QuotaRules, driver: Driver) -> QuotaExceeded | None:
+    """Return why a folder cannot take as many messages as enter it; None where it can."""
     most = rules.folder_messages
     if most is None:
-        return
+        return None
     for folder, coming in Counter(one.folder for one in effect.entering).items():
         more = coming - effect.leaving[folder]
         have = driver.folder(folder).state().messages if more > 0 else 0
         if more > 0 and have + more > most:
-            raise QuotaExceeded(
-                f"folder {folder} holds {have} of {most} messages",
-                resource="MESSAGE",
-                limit=most,
-                usage=have,
-                wanted=more,
-            )
+            text = f"folder {folder} holds {have} of {most} messages"
+            return QuotaExceeded(text, resource="MESSAGE", limit=most, usage=have, wanted=more)
+    return None
 
 
 def refused(effect: Effect, rules: QuotaRules, usage: Usage) -> QuotaExceeded | None:
