@@ -14,6 +14,8 @@ from mailstore.survey.export import accounts_csv, groups_csv, prometheus, write_
 from mailstore.survey.forecast import FURTHEST, WINDOW, Forecast, Outlook, forecast
 from mailstore.survey.history import History, Sample, default_directory
 from mailstore.survey.look import folder_of
+from mailstore.survey.page import html
+from mailstore.survey.report import Report, forecast_facts, make_report, report_facts
 from mailstore.survey.result import (
     DEPTHS,
     GROUPINGS,
@@ -47,6 +49,7 @@ __all__ = [
     "History",
     "Limits",
     "Outlook",
+    "Report",
     "Sample",
     "Survey",
     "Target",
@@ -58,9 +61,13 @@ __all__ = [
     "find_targets",
     "folder_of",
     "forecast",
+    "forecast_facts",
     "groups_csv",
+    "html",
     "iso",
+    "make_report",
     "prometheus",
+    "report_facts",
     "survey",
     "survey_facts",
     "write_file",

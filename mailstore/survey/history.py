@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -120,10 +121,14 @@ class History:
             return []
         except OSError as error:
             raise fs.translate(error, path) from error
-        with open(fd, "rb") as file, fs.errors(path):
-            if os.fstat(fd).st_size > _LARGEST:
-                raise StorageFailure(f"{fs.shown(path)} is too large for a history of samples", path=path)
-            return file.read().split(b"\n")
+        try:
+            found = os.fstat(fd)
+            if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
+                raise StorageFailure(f"{fs.shown(path)} is no history of samples", path=path)
+            with fs.errors(path):
+                return os.read(fd, found.st_size).split(b"\n")
+        finally:
+            os.close(fd)
 
 
 def thinned(samples: list[Sample]) -> list[Sample]:

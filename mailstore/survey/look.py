@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import heapq
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 from mailstore.errors import CorruptStore, MailstoreError, NoSuchFolder, NoSuchMessage, Scope
 from mailstore.folder import Folder
@@ -27,6 +28,7 @@ from mailstore.survey.targets import Target
 from mailstore.survey.text import author_of, subject_of
 from mailstore.system.diskquota import Disk, disk_of
 
+_T = TypeVar("_T")
 _FROM_AND_SUBJECT = 64 << 10
 """Bytes of a header that are kept of one of the largest messages."""
 
@@ -58,14 +60,10 @@ def look(target: Target, depth: Depth, tally: Tally, *, disks: bool = True, lock
         raise target.error
     with open_store(target.location, readonly=True, lock_timeout=lock_timeout) as store:
         problems: list[str] = []
-        try:
-            rules = store.quota.rules()
-        except CorruptStore as error:
-            rules = None
-            problems.append(str(error))
-        scan = _scan(store, target, depth, tally)
+        rules = _asked(store.quota.rules, problems)
+        scan = _scan(store, target, "folders" if problems and depth == "sums" else depth, tally)
         usage = store.quota.usage() if scan is None else total(rules or NO_RULES, scan.counts)
-        kept = store.quota.recorded()
+        kept = _asked(store.quota.recorded, problems)
         path = store.location.path
         return Account(
             name=target.name,
@@ -84,6 +82,16 @@ def look(target: Target, depth: Depth, tally: Tally, *, disks: bool = True, lock
             disk=_disk(path) if disks else None,
             problems=(*problems, *store.quota.problems, *(scan.problems if scan else ())),
         )
+
+
+def _asked(ask: Callable[[], _T | None], problems: list[str]) -> _T | None:
+    """Return what the account's own record says; where it is damaged that is a problem, and mail is counted anyway."""
+    try:
+        return ask()
+    except CorruptStore as error:
+        if str(error) not in problems:
+            problems.append(str(error))
+        return None
 
 
 def _scan(store: Store, target: Target, depth: Depth, tally: Tally) -> _Scan | None:

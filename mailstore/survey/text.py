@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from unicodedata import category
 
 from mailstore.formats.headers import first
 from mailstore.formats.words import legible
 
-_ADDRESS = re.compile(r"<([^<>\s]{1,320})>")
+_ADDRESS = re.compile(r"<([^<>\s@]{1,64}@[^<>\s@]{1,255})>")
 _BARE = re.compile(r"[^\s<>()\",;:]{1,64}@[^\s<>()\",;:]{1,255}")
 
 
@@ -18,7 +19,7 @@ def harmless(text: str) -> str:
 
 def _spelled(one: str) -> str:
     code = ord(one)
-    if one.isprintable():
+    if one.isprintable() or category(one) == "Zs":  # a space of any width
         return one
     if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8
         code -= 0xDC00
@@ -35,8 +36,8 @@ def subject_of(header: bytes) -> str:
 def author_of(header: bytes) -> str:
     """Return the address in the From of a header block, its domain in lower case; what stands there if it is none."""
     said = legible(first(header, b"from") or b"", 400)
-    found = _ADDRESS.search(said) or _BARE.search(said)
-    if found is None:
+    addresses = _ADDRESS.findall(said)[-1:] or _BARE.findall(said)[:1]  # a name before it may look like one
+    if not addresses:
         return said[:100]
-    local, at, domain = (found[1] if found.re is _ADDRESS else found[0]).rpartition("@")
+    local, at, domain = addresses[0].rpartition("@")
     return f"{local}{at}{domain.lower()}"

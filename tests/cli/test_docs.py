@@ -155,10 +155,12 @@ def test_schema_of_quota_show(mstore, filled, on_disk):
     hold("quota show", mstore("quota", "show", on_disk, "nothing/here", "--fast", "--json"), 1)
 
 
-def test_schemas_of_other_quota_commands(mstore, filled, on_disk):
+def test_schemas_of_other_quota_commands(mstore, filled, on_disk, tmp_path):
     hold("quota check", mstore("quota", "check", filled, on_disk, "--json"), 2)
     hold("quota explain", mstore("quota", "explain", filled, on_disk, "--json"), 2)
     mstore("quota", "show", filled)
+    page = tmp_path / "page.html"
+    hold("quota report", mstore("quota", "report", "--html", page, filled, on_disk, "--json"), 1)
     hold("quota history", mstore("quota", "history", filled, on_disk, "--json"), 2)
 
 

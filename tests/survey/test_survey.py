@@ -185,6 +185,7 @@ def test_odd_dates_and_names_do_no_harm(tmp_path):
         (b"From: Joe <Joe@EXAMPLE.org>\n\n", "Joe@example.org"),
         (b"FROM: joe@example.org (Joe)\n\n", "joe@example.org"),
         (b"From: =?utf-8?q?J=C3=BC?= <j@x>\r\n\r\n", "j@x"),
+        (b'From: "Evil <b@c>" <x@evil>\n\n', "x@evil"),
         (b"From: undisclosed\n\n", "undisclosed"),
         (b"From: \xff\xfe <a@b>\n\n", "a@b"),
         (b"To: a@b\n\n", ""),

@@ -16,6 +16,7 @@ COMMANDS = {
     "recalc": "mailstore_cli.quota.upkeep:recalc",
     "explain": "mailstore_cli.quota.upkeep:explain",
     "history": "mailstore_cli.quota.history:history",
+    "report": "mailstore_cli.quota.report:report",
 }
 """Every command and where it lives."""
 

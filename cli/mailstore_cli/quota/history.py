@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from mailstore.quota import parse_duration
-from mailstore.survey import WINDOW, Forecast, Sample, Target, forecast, iso
+from mailstore.survey import WINDOW, Forecast, Sample, Target, forecast, forecast_facts, iso
 from mailstore_cli import options
 from mailstore_cli.names import safe
 from mailstore_cli.quota import common
@@ -101,12 +101,5 @@ def _facts(target: Target, samples: list[Sample], outlook: Forecast) -> dict[str
             }
             for one in samples
         ],
-        "forecast": {
-            "outlook": outlook.outlook,
-            "when": iso(outlook.when),
-            "bytes_per_day": outlook.per_day,
-            "samples": outlook.samples,
-            "window_seconds": outlook.window,
-            "reason": outlook.reason,
-        },
+        "forecast": forecast_facts(outlook),
     }
