@@ -61,8 +61,10 @@ def look(target: Target, depth: Depth, tally: Tally, *, disks: bool = True, lock
     with open_store(target.location, readonly=True, lock_timeout=lock_timeout) as store:
         problems: list[str] = []
         rules = _asked(store.quota.rules, problems)
-        scan = _scan(store, target, "folders" if problems and depth == "sums" else depth, tally)
-        usage = store.quota.usage() if scan is None else total(rules or NO_RULES, scan.counts)
+        scan = _scan(store, target, depth, tally)
+        usage = _asked(store.quota.usage, problems)
+        if usage is None:
+            usage = total(NO_RULES, store.quota.count())
         kept = _asked(store.quota.recorded, problems)
         path = store.location.path
         return Account(

@@ -176,3 +176,88 @@ def test_nothing_is_written_by_what_only_looks(mstore, homes, tmp_path):
     for command in (["show"], ["check"], ["explain"], ["history"]):
         assert mstore("quota", *command, homes).exit_code == 0
     assert state() == before
+
+
+def test_the_rules_that_are_set_are_printed_and_kept(mstore, homes, tmp_path):
+    bob = homes.replace("*", "bob")
+    ran = mstore(
+        "quota", "set", bob, "--storage", "2M", "--messages", "50", "--message-size", "1M", "--folders", "9",
+        "--folder-messages", "20", "--grace", "10%", "--exclusive", "--style", "dovecot", "--folder", "Trash=+1M",
+        "--folder", "Archive/Old=ignore", "--folder", "Sent=50%,messages=+7", "--folder", "Lists=messages=10%",
+        "--warn", "95", "--warn", "80%", "--hysteresis", "3", "--warning-interval", "12h",
+        "--group", "/g/b", "--group", "/g/a",
+    )  # fmt: skip
+    assert ran.exit_code == 0, ran.stderr
+    assert ran.lines == [
+        f"# {bob}", 'style = "dovecot"', 'storage = "2M"', "messages = 50", 'message_size = "1M"', "mailboxes = 9",
+        "folder_messages = 20", 'grace = "10%"', "inclusive = false", "warnings = [80, 95]", "hysteresis = 3",
+        "warning_interval = 43200", 'groups = ["/g/a", "/g/b"]', "", '[folder."Archive/Old"]', "ignore = true", "",
+        "[folder.Lists]", 'messages = "10%"', "", "[folder.Sent]", 'storage = "50%"', 'messages = "+7"', "",
+        "[folder.Trash]", 'storage = "+1M"',
+    ]  # fmt: skip
+    (tmp_path / "rules").write_bytes(ran.stdout)
+    again = mstore("quota", "set", homes, "--rules", tmp_path / "rules")
+    assert again.lines[1:26] == ran.lines[1:]
+    less = mstore(
+        "quota", "set", bob, "--messages", "none", "--message-size", "0", "--folder-messages", "none",
+        "--folders", "none", "--grace", "none", "--inclusive", "--folder", "Archive/Old=none",
+        "--folder", "Sent=none", "--folder", "Lists=none",
+        "--warn", "none", "--group", "none", "--hysteresis", "5", "--warning-interval", "1d",
+    )  # fmt: skip
+    assert less.lines[1:] == ['style = "dovecot"', 'storage = "2M"', "", "[folder.Trash]", 'storage = "+1M"']
+    shown = mstore("quota", "show", bob, "--json").object["accounts"][0]
+    assert (shown["style"], shown["limit"]) == ("dovecot", {"bytes": 2 << 20, "messages": None})
+    assert mstore("quota", "unset", bob).lines == [f"{bob}: no quota"]
+    assert mstore("quota", "show", bob, "--json").object["accounts"][0]["limit"] == {"bytes": None, "messages": None}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [], ["--storage", "x"], ["--storage", "9999999999T"], ["--messages", "-1"], ["--messages", "1.5"],
+        ["--messages", "9" * 19], ["--folder", "Trash"], ["--folder", "=ignore"], ["--folder", "Trash="],
+        ["--folder", "Trash=x"], ["--folder", "\\=ignore"], ["--warn", "x"], ["--warn", "none", "--warn", "1"],
+        ["--warn", "1001"], ["--hysteresis", "101"], ["--warning-interval", "1y"], ["--group", "relative"],
+        ["--style", "qmail"], ["--grace", "much"],
+    ],
+)  # fmt: skip
+def test_rules_that_make_no_sense_change_nothing(mstore, homes, options):
+    ran = mstore("quota", "set", homes, *options)
+    assert (ran.exit_code, ran.stderr.count("\n")) == (64, 1)
+    assert mstore("quota", "explain", homes, "--json").objects[0]["style"] == "courier"
+    assert {one["style"] for one in mstore("quota", "show", homes, "--json").object["accounts"]} == {None}
+
+
+def test_drift_is_found_and_mended(mstore, homes, tmp_path, monkeypatch):
+    monkeypatch.setattr("mailstore.system.clock.sleep", lambda seconds: None)
+    mstore("quota", "set", homes, "--storage", "1M")
+    assert [line.split(": ", 1)[1] for line in mstore("quota", "check", homes).lines] == [
+        "right: 2 messages, 3000 bytes", "right: 1 message, 500 bytes", "right: 0 messages, 0 bytes",
+    ]  # fmt: skip
+    size = tmp_path / "bob" / "Maildir" / "maildirsize"
+    wrong = size.read_bytes() + b"1000 1\n"
+    size.write_bytes(wrong)
+    ran = mstore("quota", "check", homes)
+    assert ran.exit_code == 1
+    assert ran.lines[1] == "bob: drift: kept 2 messages, 1500 bytes; there are 1 message, 500 bytes"
+    assert size.read_bytes() == wrong
+    facts = mstore("quota", "check", homes, "--json").objects[1]
+    assert (facts["state"], facts["kept"]["bytes"], facts["counted"]["bytes"]) == ("drift", 1500, 500)
+    ran = mstore("quota", "recalc", homes)
+    assert ran.exit_code == 0
+    assert ran.lines[1] == "bob: 1 message, 500 bytes (kept were 2 and 1500)"
+    assert mstore("quota", "check", homes).exit_code == 0
+
+
+def test_the_bar_and_the_percent(mstore, homes):
+    mstore("quota", "set", homes, "--storage", "2000", "--messages", "10")
+    ran = mstore("quota", "show", homes, "--fast")
+    lines = {line.split()[0]: line.split()[1:] for line in ran.lines[1:4]}
+    assert lines["ann"] == ["2.9K", "2.0K", "████████████", "150%", "2", "10"]
+    assert lines["bob"] == ["500", "2.0K", "███░░░░░░░░░", "25%", "1", "10"]
+    assert lines["eve"] == ["0", "2.0K", "░░░░░░░░░░░░", "0%", "0", "10"]
+    over = mstore("quota", "show", homes, "--over", "25", "--sort", "percent", "--csv")
+    assert [line.split(",")[0] for line in over.lines[1:]] == ["ann", "bob"]
+    units = mstore("quota", "show", homes, "--fast", "--units", "K")
+    assert units.lines[1].split()[1:3] == ["2.9K", "2.0K"]
+    assert mstore("quota", "show", homes, "--fast", "--units", "B").lines[1].split()[1:3] == ["3000", "2000"]

@@ -49,7 +49,8 @@ def test_the_figures_of_an_account(location):
     found = one(location, "senders")
     (account,) = found.accounts
     assert account.total == Usage(3, 306_000)
-    assert account.usage == Usage(1, 1000)  # without a quota as Courier counts
+    # without a quota as Courier counts; an mbox counts its files with all that is in them
+    assert account.usage == Usage(1, 1347 if location.startswith("mbox") else 1000)
     assert (account.style, account.limits, account.percent) == ("", (None, None), None)
     assert [(str(s.folder), s.messages, s.size, s.counted) for s in account.folders] == [
         ("Trash", 1, 300_000, False), ("INBOX", 2, 6000, True), ("Empty", 0, 0, True),
@@ -69,14 +70,18 @@ def test_the_figures_of_an_account(location):
         (1000, "INBOX", "ann@example.org", "grün"),
     ]
     assert found.groups("folder") == [Group("Trash", 1, 300_000), Group("INBOX", 2, 6000), Group("Empty", 0, 0)]
-    assert found.groups("account") == [Group(account.name, 1, 1000)]
+    assert found.groups("account") == [Group(account.name, 1, account.usage.size)]
 
 
 def test_each_depth_tells_the_same_as_far_as_it_goes(location):
     sums, folders, full = (one(location, depth).accounts[0] for depth in ("sums", "folders", "messages"))
     assert sums.usage == folders.usage == full.usage
     assert (sums.total, sums.folders, sums.footprint) == (None, None, None)
-    assert (folders.total, folders.folders) == (full.total, full.folders)
+    if not location.startswith("mbox"):  # which counts its files, and lists its messages
+        assert (folders.total, folders.folders) == (full.total, full.folders)
+    assert [(one.folder, one.messages) for one in folders.folders] == [
+        (one.folder, one.messages) for one in full.folders
+    ]
     assert (folders.oldest, folders.footprint) == (None, None)
 
 
@@ -214,3 +219,41 @@ def test_very_many_senders_stay_bounded():
     assert groups[-1].key == OTHERS
     assert sum(group.messages for group in groups) == 180_000
     assert sum(group.size for group in groups) == 60_120_000
+
+
+def test_rules_that_cannot_be_read_are_a_problem_and_mail_is_counted(tmp_path):
+    root = make(tmp_path / "m", ".Trash")
+    put(root / "cur", "1.a.x:2,", b"x" * 10)
+    put(root / ".Trash" / "cur", "2.a.x:2,", b"x" * 100)
+    (root / "maildirsize").write_bytes(b"nonsense\n5 5\n")
+    for depth in ("sums", "folders", "messages"):
+        (account,) = one(f"maildir:{root}", depth).accounts
+        assert account.usage == Usage(1, 10)
+        assert (account.limits, account.style) == ((None, None), "")
+        assert len(account.problems) == 1
+        assert "maildirsize" in account.problems[0]
+
+
+def test_a_warm_account_answers_without_a_look_at_its_mail(tmp_path, monkeypatch):
+    root = make(tmp_path / "m", *(f".F{number}" for number in range(5)))
+    for number in range(5):
+        put(root / f".F{number}" / "cur", f"{number}.a.x,S=10:2,", b"x" * 10)
+    (root / "maildirsize").write_bytes(b"1000S,100C\n50 5\n")
+    listed: list[str] = []
+    real_list, real_scan = os.listdir, os.scandir
+    monkeypatch.setattr(os, "listdir", lambda path=".": (listed.append(str(path)), real_list(path))[1])
+    monkeypatch.setattr(os, "scandir", lambda path=".": (listed.append(str(path)), real_scan(path))[1])
+    (account,) = one(f"maildir:{root}", "sums").accounts
+    assert (account.usage, account.limits, account.percent) == (Usage(5, 50), (1000, 100), 5.0)
+    assert account.kept == Usage(5, 50)
+    assert [path for path in listed if path.endswith(("/cur", "/new"))] == []
+
+
+@pytest.mark.parametrize("limit", [0, 1, (1 << 63) - 1])
+def test_limits_of_nothing_and_of_everything(tmp_path, limit):
+    root = make(tmp_path / "m")
+    put(root / "cur", "1.a.x,S=10:2,", b"x" * 10)
+    (root / "maildirsize").write_bytes(b"%dS\n10 1\n" % limit)
+    (account,) = one(f"maildir:{root}").accounts
+    assert account.limits.size == (limit or None)  # 0 is no limit
+    assert account.percent == (None if not limit else 1000.0 if limit == 1 else pytest.approx(0))
