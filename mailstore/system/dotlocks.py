@@ -16,10 +16,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from contextlib import nullcontext, suppress
 
-from mailstore.errors import CannotCreate, StoreBusy
-from mailstore.system import clock, fs, stalelocks
+from mailstore.system import clock, fs
+from mailstore.system.contexts import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +28,9 @@ if TYPE_CHECKING:
     from mailstore.system.lockhelpers import Helper
 
     Obtained = Callable[[], AbstractContextManager[bool]]
+
+held: set[tuple[int, int]] = set()
+"""Device and inode of each dotlock this process holds: any other that names our pid is a leftover."""
 
 REFRESH = 10.0
 """Seconds after which ``Dotlock.refresh`` touches the lock: maildrop breaks one after a minute, others later."""
@@ -53,7 +55,7 @@ class Dotlock:
         self._process = os.getpid()
         self._remove = remove
         self._touched = clock.monotonic()
-        stalelocks.held.add(self._identity)
+        held.add(self._identity)
 
     def refresh(self) -> None:
         """Show that the owner is alive. Cheap: call it in every loop that runs under the lock.
@@ -65,6 +67,8 @@ class Dotlock:
         if now - self._touched < REFRESH:
             return
         if not self.is_ours():
+            from mailstore.errors import StoreBusy  # late, as all errors here: most locks are free, and stay ours
+
             raise StoreBusy(f"{fs.shown(self.path)}: another program broke our lock", path=self.path)
         with suppress(PermissionError):
             if self._remove is None:
@@ -87,7 +91,7 @@ class Dotlock:
                 with fs.errors(self.path):
                     (_unlink if self._remove is None else self._remove)(self.path)
         finally:
-            stalelocks.held.discard(self._identity)
+            held.discard(self._identity)
             os.close(fd)
 
 
@@ -164,6 +168,10 @@ def _break_stale(box: str, present: int, obtained: Obtained | None, remove: Call
         obtained: holds the mailbox' kernel lock if it can be had; None where there is no such lock.
         remove: takes the lock's name away.
     """
+    from contextlib import nullcontext  # late, as the judge: only a lock that is there is judged
+
+    from mailstore.system import stalelocks
+
     lock = f"{box}.lock"
     try:
         opened = stalelocks.open_lock(lock)
@@ -214,7 +222,7 @@ def try_dotlock(path: str, helper: str = "none", obtained: Obtained | None = Non
         CannotCreate: the directory is closed to us and no helper can do it; or something is in the way.
     """
     lock = f"{path}.lock"
-    with fs.errors(lock, CannotCreate):
+    try:
         try:
             made, present = _make_dotlock(lock)
         except OSError as error:
@@ -223,11 +231,16 @@ def try_dotlock(path: str, helper: str = "none", obtained: Obtained | None = Non
             return _have_made(path, helper, obtained)
         if made is None and _break_stale(path, present, obtained):
             made, present = _make_dotlock(lock)
-        return made
+    except OSError as error:
+        from mailstore.errors import CannotCreate
+
+        raise fs.translate(error, lock, CannotCreate) from error
+    return made
 
 
 def _have_made(path: str, wanted: str, obtained: Obtained | None) -> Dotlock | None:
     """Have a helper make the dotlock."""
+    from mailstore.errors import CannotCreate
     from mailstore.system.lockhelpers import HelperFailed, helpers  # late: only a closed directory needs it
 
     tried = []
@@ -247,6 +260,8 @@ def _have_made(path: str, wanted: str, obtained: Obtained | None) -> Dotlock | N
 def _ask(helper: Helper, path: str, obtained: Obtained | None) -> Dotlock | None:
     def remove(_: str) -> None:
         helper.unlock(path)
+
+    from mailstore.system import stalelocks
 
     lock = f"{path}.lock"
     if not helper.lock(path) and not (_break_stale(path, clock.now_ns(), obtained, remove) and helper.lock(path)):

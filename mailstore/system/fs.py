@@ -16,14 +16,18 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from types import TracebackType
 
-from mailstore.errors import CannotCreate, ReadOnlyStore, StorageFailure, StorageFull, StoreError
 from mailstore.system.calls import Calls as Calls
 from mailstore.system.calls import at_work
 from mailstore.system.calls import write_all as write_all
+from mailstore.system.contexts import suppress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from mailstore.errors import StoreError
 
 TEMPORARY = ".mailstore-"
 """Every temporary file and directory of ours begins so: scans pass over it, ``recover`` removes it after 36 hours."""
@@ -44,16 +48,26 @@ calls = at_work
 """The table at work: always this one object."""
 
 
-@contextmanager
-def replaced(table: Calls) -> Iterator[Calls]:
-    """Put ``table`` in the place of the system's calls for a while (tests)."""
-    before = Calls()
-    before.become(calls)
-    calls.become(table)
-    try:
-        yield table
-    finally:
-        calls.become(before)
+class _Replaced:
+    """The context manager behind ``replaced``."""
+
+    __slots__ = ("_before", "_table")
+
+    def __init__(self, table: Calls) -> None:
+        self._table, self._before = table, Calls()
+
+    def __enter__(self) -> Calls:
+        self._before.become(calls)
+        calls.become(self._table)
+        return self._table
+
+    def __exit__(self, *_: object) -> None:
+        calls.become(self._before)
+
+
+def replaced(table: Calls) -> _Replaced:
+    """Put ``table`` in the place of the system's calls for a block (tests)."""
+    return _Replaced(table)
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------
@@ -64,20 +78,22 @@ def shown(path: str) -> str:
     return path if path.isprintable() else repr(path)[1:-1]
 
 
-def translate(error: OSError, path: str, denied: type[StoreError] = ReadOnlyStore) -> StoreError:
+def translate(error: OSError, path: str, denied: type[StoreError] | None = None) -> StoreError:
     """Return the member of mailstore's error tree for ``error`` on ``path``.
 
-    ENOSPC, EDQUOT and EFBIG are StorageFull; EROFS, EACCES and EPERM are ``denied``; where ``denied`` is
-    CannotCreate, so is whatever stands in the way (EEXIST, ENOTDIR, ENAMETOOLONG and the like). Others are
-    StorageFailure.
+    ENOSPC, EDQUOT and EFBIG are StorageFull; EROFS, EACCES and EPERM are ``denied``, None: ReadOnlyStore; where
+    ``denied`` is CannotCreate, so is whatever stands in the way (EEXIST, ENOTDIR, ENAMETOOLONG and the like). Others
+    are StorageFailure.
     """
+    from mailstore.errors import CannotCreate, ReadOnlyStore, StorageFailure, StorageFull  # late: a failure has time
+
     number = error.errno or 0
     reason = os.strerror(number) if number else str(error)
     if number in _FULL:
         full = f"{shown(path)}: {reason}; free some space and try again"
         return StorageFull(full, path=path, quota=number == errno.EDQUOT)
     if number in _DENIED or (denied is CannotCreate and number in _IN_THE_WAY):
-        return denied(f"{shown(path)}: {reason}", path=path)
+        return (denied or ReadOnlyStore)(f"{shown(path)}: {reason}", path=path)
     return StorageFailure(f"{shown(path)}: {reason}", path=path)
 
 
@@ -86,7 +102,7 @@ class _Errors:
 
     __slots__ = ("_denied", "_path")
 
-    def __init__(self, path: str, denied: type[StoreError]) -> None:
+    def __init__(self, path: str, denied: type[StoreError] | None) -> None:
         self._path = path
         self._denied = denied
 
@@ -100,7 +116,7 @@ class _Errors:
             raise translate(error, self._path, self._denied) from error
 
 
-def errors(path: str, denied: type[StoreError] = ReadOnlyStore) -> _Errors:
+def errors(path: str, denied: type[StoreError] | None = None) -> _Errors:
     """Turn an OSError of the block into the error tree, naming ``path``; ``denied`` as in ``translate``."""
     return _Errors(path, denied)
 

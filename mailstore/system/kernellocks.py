@@ -13,19 +13,18 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import struct
 import sys
-from contextlib import contextmanager, suppress
+from _struct import Struct  # the module struct is one file more to load, and a delivery starts a process
 
-from mailstore.errors import StorageFailure
 from mailstore.system import fs
+from mailstore.system.contexts import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 _OFD_SETLK: int | None = getattr(fcntl, "F_OFD_SETLK", None) if sys.platform == "linux" else None
-_FLOCK = struct.Struct("hhqqi4x")
+_FLOCK = Struct("hhqqi4x")
 _BUSY = frozenset({errno.EAGAIN, errno.EACCES})
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 _OPERATIONS = {fcntl.F_RDLCK: fcntl.LOCK_SH, fcntl.F_WRLCK: fcntl.LOCK_EX, fcntl.F_UNLCK: fcntl.LOCK_UN}
@@ -65,6 +64,8 @@ def try_lock(fd: int, method: str, *, exclusive: bool, path: str) -> bool:
         if error.errno in _NO_LOCKS:
             if not exclusive:
                 return True
+            from mailstore.errors import StorageFailure  # late: most file systems have locks
+
             raise StorageFailure(
                 f"{fs.shown(path)}: the file system has no {method} locks; not safe to write", path=path
             ) from error
@@ -79,24 +80,30 @@ def unlock(fd: int, method: str, process: int) -> None:
             _set(fd, method, fcntl.F_UNLCK)
 
 
-@contextmanager
-def obtained(fd: int, methods: Sequence[str], path: str) -> Iterator[bool]:
+class obtained:  # noqa: N801 - it is called where a ``with`` begins
     """Hold exclusive locks by ``methods`` for the block if nobody else has one; the block learns whether they are held.
 
     Where the file system knows no locks, nobody has one.
     """
-    held = []
-    try:
-        for method in methods:
-            try:
-                free = try_lock(fd, method, exclusive=True, path=path)
-            except StorageFailure:
-                continue
-            if not free:
-                yield False
-                return
-            held.append(method)
-        yield True
-    finally:
-        for method in held:
-            unlock(fd, method, os.getpid())
+
+    def __init__(self, fd: int, methods: Sequence[str], path: str) -> None:
+        self._fd, self._methods, self._path = fd, methods, path
+        self._held: list[str] = []
+
+    def __enter__(self) -> bool:
+        from mailstore.errors import StorageFailure  # late, as above
+
+        try:
+            for method in self._methods:
+                with suppress(StorageFailure):
+                    if not try_lock(self._fd, method, exclusive=True, path=self._path):
+                        return False
+                    self._held.append(method)
+        except BaseException:
+            self.__exit__()
+            raise
+        return True
+
+    def __exit__(self, *_: object) -> None:
+        for method in self._held:
+            unlock(self._fd, method, os.getpid())

@@ -6,8 +6,6 @@ of ours ever waits while it holds another; a program's own order only makes us g
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 METHODS = ("fcntl", "dotlock", "flock")
 """``fcntl`` and ``flock`` lock the open file, each by the system call of that name; ``dotlock``: ``mailbox.lock``."""
 
@@ -25,7 +23,7 @@ HELPERS = ("auto", "dotlockfile", "mutt_dotlock", "none")
 """Who makes the dotlock in a directory that is closed to us; ``auto``: whichever of the two programs is there."""
 
 
-class LockRules(NamedTuple):
+class LockRules:
     """How an mbox is locked.
 
     Attributes:
@@ -34,9 +32,14 @@ class LockRules(NamedTuple):
         timeout: seconds to wait for all of them before StoreBusy.
     """
 
-    methods: tuple[str, ...] = PRESETS["debian"]
-    helper: str = "auto"
-    timeout: float = 300.0
+    __slots__ = ("helper", "methods", "timeout")
+
+    def __init__(
+        self, methods: tuple[str, ...] = PRESETS["debian"], helper: str = "auto", timeout: float = 300.0
+    ) -> None:
+        self.methods = methods
+        self.helper = helper
+        self.timeout = timeout
 
     @property
     def kernel(self) -> tuple[str, ...]:

@@ -17,8 +17,11 @@ import errno
 import os
 import stat
 
-from mailstore.errors import NoSuchStore, NotAStore, ReadOnlyStore
 from mailstore.system import fs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mailstore.errors import StoreError
 
 _LINKS = 40
 """Links behind each other that are followed, as Linux does."""
@@ -44,6 +47,16 @@ def followed(path: str) -> str:
         FileNotFoundError: nothing is there.
         NoSuchStore: a link leads nowhere.
     """
+    at = _reached(path)
+    if at is None:
+        from mailstore.errors import NoSuchStore
+
+        raise NoSuchStore(f"{fs.shown(path)} is a symbolic link that leads nowhere", path=path)
+    return at
+
+
+def _reached(path: str) -> str | None:
+    """Return the same; None where a link leads nowhere."""
     at = path
     for _ in range(_LINKS):
         try:
@@ -51,18 +64,23 @@ def followed(path: str) -> str:
         except FileNotFoundError:
             if at == path:
                 raise
-            raise NoSuchStore(f"{fs.shown(path)} is a symbolic link that leads nowhere", path=path) from None
+            return None
         if not stat.S_ISLNK(status.st_mode):
             return at
         directory = os.path.dirname(at) or "."
         if os.stat(directory).st_mode & stat.S_IWOTH:
-            raise NotAStore(
-                f"{fs.shown(at)} is a symbolic link in a directory that everybody can write to: not followed", path=path
-            )
+            why = "is a symbolic link in a directory that everybody can write to: not followed"
+            raise _no_store(f"{fs.shown(at)} {why}", path)
         if status.st_uid not in (os.geteuid(), 0):
-            raise NotAStore(f"{fs.shown(at)} is a symbolic link of user {status.st_uid}: not followed", path=path)
+            raise _no_store(f"{fs.shown(at)} is a symbolic link of user {status.st_uid}: not followed", path)
         at = os.path.join(directory, os.readlink(at))
-    raise NotAStore(f"{fs.shown(path)}: too many symbolic links", path=path)
+    raise _no_store(f"{fs.shown(path)}: too many symbolic links", path)
+
+
+def _no_store(text: str, path: str) -> StoreError:
+    from mailstore.errors import NotAStore  # late, as all errors here: most mailboxes are in order
+
+    return NotAStore(text, path=path)
 
 
 def open_mailbox(path: str, *, writing: bool) -> int:
@@ -80,7 +98,7 @@ def open_mailbox(path: str, *, writing: bool) -> int:
         fd = fs.open_update(real) if writing else fs.open_source(real, nofollow=True)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise NotAStore(f"{fs.shown(path)} became a symbolic link: not followed", path=path) from error
+            raise _no_store(f"{fs.shown(path)} became a symbolic link: not followed", path) from error
         raise
     try:
         status = os.fstat(fd)
@@ -95,7 +113,7 @@ def open_mailbox(path: str, *, writing: bool) -> int:
 
 def _check_kind(status: os.stat_result, path: str) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise NotAStore(f"{fs.shown(path)} is {kind_of(status.st_mode)}, not a regular file", path=path)
+        raise _no_store(f"{fs.shown(path)} is {kind_of(status.st_mode)}, not a regular file", path)
 
 
 def _check_owner(status: os.stat_result, directory: os.stat_result, path: str) -> None:
@@ -103,17 +121,15 @@ def _check_owner(status: os.stat_result, directory: os.stat_result, path: str) -
     if not directory.st_mode & stat.S_IWOTH:
         return
     if status.st_uid not in (os.geteuid(), 0):
-        raise ReadOnlyStore(
-            f"{fs.shown(path)} belongs to user {status.st_uid}, and everybody can write to its directory: "
-            "not written to",
-            path=path,
-        )
-    if status.st_nlink > 1:
-        raise ReadOnlyStore(
-            f"{fs.shown(path)} has {status.st_nlink} names (hard links), and everybody can write to its directory: "
-            "not written to",
-            path=path,
-        )
+        why = f"belongs to user {status.st_uid}"
+    elif status.st_nlink > 1:
+        why = f"has {status.st_nlink} names (hard links)"
+    else:
+        return
+    from mailstore.errors import ReadOnlyStore
+
+    text = f"{fs.shown(path)} {why}, and everybody can write to its directory: not written to"
+    raise ReadOnlyStore(text, path=path)
 
 
 def is_named(path: str, fd: int) -> bool:
@@ -123,9 +139,11 @@ def is_named(path: str, fd: int) -> bool:
     """
     have = os.fstat(fd)
     try:
-        real = followed(path)
+        real = _reached(path)
+        if real is None:
+            return False
         found = os.lstat(real)
-    except (FileNotFoundError, NoSuchStore):
+    except FileNotFoundError:
         return False
     _check_kind(found, path)
     if (found.st_dev, found.st_ino) != (have.st_dev, have.st_ino):

@@ -14,18 +14,16 @@ from __future__ import annotations
 
 import os
 from _thread import allocate_lock, get_ident
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 
-from mailstore.errors import StoreBusy
 from mailstore.system import fs
 from mailstore.system.dotlocks import Dotlock, try_dotlock
 from mailstore.system.kernellocks import obtained, try_lock, unlock
 from mailstore.system.lockrules import LockRules
-from mailstore.system.locks import Pauses
 from mailstore.system.mailboxes import is_named
-from mailstore.system.stalelocks import holder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mailstore.system.locks import Pauses
 
 _writing: dict[int, tuple[tuple[int, int, int, int], list[str]]] = {}
 """By descriptor, for each mailbox that is locked for writing here: (process, thread, device, inode), kernel locks."""
@@ -48,16 +46,20 @@ class _Attempt:
         """Try every lock, in order; returns which one is held by others, '' where all were had."""
         for method in self._rules.methods:
             if method == "dotlock":
-                others = [kernel for kernel in ("fcntl", "flock") if kernel not in self.kernel]
-                box = partial(obtained, self._fd, others, self._path)
-                self.dotlock = try_dotlock(self._path, self._rules.helper, box)
+                self.dotlock = try_dotlock(self._path, self._rules.helper, self._other_locks)
                 if self.dotlock is None:
+                    from mailstore.system.stalelocks import holder  # late: most locks are free
+
                     return holder(self._path)
             elif try_lock(self._fd, method, exclusive=True, path=self._path):
                 self.kernel.append(method)
             else:
                 return f"{method} lock"
         return ""
+
+    def _other_locks(self) -> obtained:
+        others = [kernel for kernel in ("fcntl", "flock") if kernel not in self.kernel]
+        return obtained(self._fd, others, self._path)
 
     def release(self) -> None:
         """Release what was had, the last first."""
@@ -69,33 +71,54 @@ class _Attempt:
                 unlock(self._fd, method, self._process)
 
 
-@contextmanager
-def mailbox_lock(path: str, fd: int, rules: LockRules) -> Iterator[Dotlock | None]:
+class mailbox_lock:  # noqa: N801 - it is called where a ``with`` begins
     """Hold the locks of a mailbox for the block, to write; ``fd`` has it open for reading and writing.
 
-    Yields the dotlock, if there is one among them: refresh it while working long.
+    The block gets the dotlock, if there is one among them: refresh it while working long.
 
     Raises:
         MailboxReplaced: ``path`` no longer names the file that ``fd`` has open; nothing is locked.
         StoreBusy: another program held one of them all the time.
         CannotCreate: the directory allows no dotlock, and no helper makes one.
     """
-    pauses = Pauses(rules.timeout)
-    while True:
-        attempt = _Attempt(path, fd, rules)
+
+    def __init__(self, path: str, fd: int, rules: LockRules) -> None:
+        self._path, self._fd, self._rules = path, fd, rules
+        self._attempt = _Attempt(path, fd, rules)
+
+    def __enter__(self) -> Dotlock | None:
+        pauses: Pauses | None = None
+        while why := self._try():
+            pauses = pauses or _pauses(self._rules.timeout)
+            if not pauses.wait():
+                raise pauses.busy(self._path, why)
+        return self._attempt.dotlock
+
+    def __exit__(self, *_: object) -> None:
+        _writing.pop(self._fd, None)
+        self._attempt.release()
+
+    def _try(self) -> str:
+        """Try once to have all; returns which lock others have."""
+        self._attempt = attempt = _Attempt(self._path, self._fd, self._rules)
+        had = False
         try:
             why = attempt.take()
-            if not is_named(path, fd):
-                raise MailboxReplaced(path)
+            if not is_named(self._path, self._fd):
+                raise MailboxReplaced(self._path)
             if not why:
-                _note(fd, attempt.kernel)
-                yield attempt.dotlock
-                return
+                _note(self._fd, attempt.kernel)
+                had = True
         finally:
-            _writing.pop(fd, None)
-            attempt.release()
-        if not pauses.wait():
-            raise pauses.busy(path, why)
+            if not had:
+                self.__exit__()
+        return why
+
+
+def _pauses(timeout: float) -> Pauses:
+    from mailstore.system.locks import Pauses  # late: most locks are free
+
+    return Pauses(timeout)
 
 
 def _note(fd: int, methods: list[str]) -> None:
@@ -103,8 +126,7 @@ def _note(fd: int, methods: list[str]) -> None:
     _writing[fd] = (os.getpid(), get_ident(), status.st_dev, status.st_ino), methods
 
 
-@contextmanager
-def replacing(new: int, fd: int, path: str) -> Iterator[None]:
+class replacing:  # noqa: N801 - as above
     """Rename the open file ``new`` over ``path`` in the block; after it the locked ``fd`` means the new file.
 
     The new file is locked before it has the name, and the old one until it has lost it: nobody ever finds the mailbox
@@ -113,12 +135,21 @@ def replacing(new: int, fd: int, path: str) -> Iterator[None]:
     Raises:
         StoreBusy: somebody knows the new file already.
     """
-    methods = _writing[fd][1]
-    if not all(try_lock(new, method, exclusive=True, path=path) for method in methods):
-        raise StoreBusy(f"{fs.shown(path)}: the new file is locked already", path=path)
-    yield
-    os.dup2(new, fd, inheritable=False)
-    _note(fd, methods)
+
+    def __init__(self, new: int, fd: int, path: str) -> None:
+        self._new, self._fd, self._path = new, fd, path
+        self._methods = _writing[fd][1]
+
+    def __enter__(self) -> None:
+        if not all(try_lock(self._new, method, exclusive=True, path=self._path) for method in self._methods):
+            from mailstore.errors import StoreBusy  # late, as above
+
+            raise StoreBusy(f"{fs.shown(self._path)}: the new file is locked already", path=self._path)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            os.dup2(self._new, self._fd, inheritable=False)
+            _note(self._fd, self._methods)
 
 
 class ReadingLock:
@@ -137,24 +168,24 @@ class ReadingLock:
         self._readers = 0
         self._guard = allocate_lock()
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold the locks for the block. They are not taken by a thread that has the mailbox locked for writing.
+    def held(self) -> _Reading:
+        """Hold the locks for a block. They are not taken by a thread that has the mailbox locked for writing.
 
         Raises:
             StoreBusy: another program held one of them all the time.
         """
+        return _Reading(self)
+
+    def enter(self) -> bool:
+        """Take the locks, waiting for them; False where none are needed. For ``held``."""
         if not self._methods or self._is_ours():
-            yield
-            return
-        pauses = Pauses(self._rules.timeout)
+            return False
+        pauses: Pauses | None = None
         while why := self._enter():
+            pauses = pauses or _pauses(self._rules.timeout)
             if not pauses.wait():
                 raise pauses.busy(self._path, why)
-        try:
-            yield
-        finally:
-            self._leave()
+        return True
 
     def _is_ours(self) -> bool:
         if not _writing:
@@ -175,9 +206,26 @@ class ReadingLock:
             self._readers += 1
         return ""
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Release what ``enter`` took."""
         with self._guard:
             self._readers -= 1
             if not self._readers:
                 for method in self._methods:
                     unlock(self._fd, method, self._process)
+
+
+class _Reading:
+    """The context manager behind ``ReadingLock.held``."""
+
+    __slots__ = ("_lock", "_taken")
+
+    def __init__(self, lock: ReadingLock) -> None:
+        self._lock, self._taken = lock, False
+
+    def __enter__(self) -> None:
+        self._taken = self._lock.enter()
+
+    def __exit__(self, *_: object) -> None:
+        if self._taken:
+            self._lock.leave()

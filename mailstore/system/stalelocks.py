@@ -18,6 +18,7 @@ from contextlib import suppress
 
 from mailstore.errors import CannotCreate
 from mailstore.system import clock, fs
+from mailstore.system.dotlocks import held as held
 from mailstore.system.mailboxes import kind_of
 
 TYPE_CHECKING = False
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
 STALE = 120
 """Seconds without any change after which a lock nobody owns is old (Dovecot's mbox_dotlock_change_timeout)."""
-
-held: set[tuple[int, int]] = set()
-"""Device and inode of each dotlock this process holds: any other that names our pid is a leftover."""
 
 
 def owner(text: bytes) -> tuple[int, bytes | None]:
