@@ -6,10 +6,9 @@ without regard to case (RFC 9051 section 2.3.2); the spelling seen first is kept
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-
-from mailstore.errors import UsageError
+TYPE_CHECKING = False  # loading this loads nothing: a delivery starts a process for each mail
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SEEN = 1
 ANSWERED = 2
@@ -48,7 +47,7 @@ _WELL_KNOWN = {
     )
 }
 # RFC 9051 flag-keyword = atom: no controls, space, ( ) { % * " \ ]
-_ATOM = re.compile(r'[^\x00-\x20\x7f(){%*"\\\]]+', re.ASCII)
+_NO_ATOM = frozenset(map(chr, (*range(0x21), 0x7F, *b'(){%*"\\]')))
 
 
 def flag_names(flags: int) -> tuple[str, ...]:
@@ -58,7 +57,7 @@ def flag_names(flags: int) -> tuple[str, ...]:
 
 def is_keyword(text: str) -> bool:
     r"""Tell whether ``text`` can be an IMAP keyword: an atom that does not begin with a backslash."""
-    return _ATOM.fullmatch(text) is not None
+    return text != "" and _NO_ATOM.isdisjoint(text)
 
 
 def canonical_keyword(keyword: str) -> str:
@@ -68,6 +67,8 @@ def canonical_keyword(keyword: str) -> str:
         UsageError: it is no IMAP atom.
     """
     if not is_keyword(keyword):
+        from mailstore.errors import UsageError
+
         raise UsageError(f'{keyword!r} is no keyword: an IMAP atom has no spaces, controls or any of (){{%*"\\]')
     return _WELL_KNOWN.get(keyword.lower(), keyword)
 
@@ -83,6 +84,8 @@ def parse_flags(names: Iterable[str]) -> tuple[int, frozenset[str]]:
         if name.startswith("\\"):
             bit = _BITS.get(name.lower())
             if bit is None or bit == RECENT:
+                from mailstore.errors import UsageError
+
                 raise UsageError(
                     f"{name} is no flag that can be set; the flags are {', '.join(flag_names(SYSTEM_FLAGS))}"
                 )

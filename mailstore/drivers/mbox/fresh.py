@@ -18,8 +18,9 @@ from mailstore.drivers.mbox.locking import locked
 from mailstore.drivers.mbox.sync import Folder
 from mailstore.drivers.mbox.writing import pseudo
 from mailstore.errors import FolderExists
+from mailstore.formats.mbox.block import write_base
 from mailstore.formats.mbox.dialect import DEFAULT, MARK, Dialect
-from mailstore.formats.mbox.metadata import Base, write_base
+from mailstore.formats.mbox.metadata import Base
 from mailstore.formats.mbox.record import Message
 from mailstore.model.changes import SetState
 from mailstore.model.info import CHUNK, Arrival

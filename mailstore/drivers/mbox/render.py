@@ -10,9 +10,8 @@ from collections.abc import Iterator
 
 from mailstore.formats.mbox import dialect as quoting
 from mailstore.formats.mbox import metadata
-from mailstore.formats.mbox.dialect import ALL, MARK, NONE, Dialect
-from mailstore.formats.mbox.metadata import Sentinel
-from mailstore.formats.mbox.record import (
+from mailstore.formats.mbox.block import Sentinel
+from mailstore.formats.mbox.compose import (
     HEAD,
     Message,
     head_needs_override,
@@ -21,7 +20,8 @@ from mailstore.formats.mbox.record import (
     write_head,
     write_record,
 )
-from mailstore.formats.mbox.record import facts as facts_of
+from mailstore.formats.mbox.compose import facts as facts_of
+from mailstore.formats.mbox.dialect import ALL, MARK, NONE, Dialect
 from mailstore.model.info import CHUNK, Blob, Body
 
 _PIECE = CHUNK
@@ -54,7 +54,7 @@ def _large(body: Blob, message: Message, dialect: Dialect) -> Iterator[bytes]:
     )
     asis = not override and dialect.quoting == NONE and not dialect.mmdf
     asis = asis and any(quoting.has_quoted(piece, newline) for piece in lines(body, newline))
-    sentinel = sentinel._replace(size=size if lacks else -1, rd=override, asis=asis)
+    sentinel = sentinel.but(size=size if lacks else -1, rd=override, asis=asis)
     style = ALL if sentinel.rd else dialect.quoting
     length = -1
     if dialect.counted and countable:

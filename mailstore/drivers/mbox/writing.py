@@ -102,7 +102,7 @@ class Locked:
             words = {word for new in news for word in new.meta.keywords}
             if empty:
                 base = Base(uidvalidity, last, _words((), words))
-                messages[0] = messages[0]._replace(base=base)
+                messages[0] = messages[0].with_base(base)
             elif not self._raise_base(last, words):
                 self.rewrite({}, uidlast=last, words=words)
                 return self.append([new._replace(hint=m.uid) for new, m in zip(news, messages, strict=True)])
@@ -129,7 +129,7 @@ class Locked:
             uid = max(new.hint, uid + 1)
             messages.append(message_of(new.staged, new.meta, uid, now))
         words = {word for new in news for word in new.meta.keywords}
-        messages[0] = messages[0]._replace(base=Base(known.number(), uid, _words((), words)))
+        messages[0] = messages[0].with_base(Base(known.number(), uid, _words((), words)))
         dialect = self._dialect()
 
         def pieces() -> Iterator[bytes]:

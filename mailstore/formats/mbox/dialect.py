@@ -16,9 +16,10 @@ On reading, mboxo takes the ``>`` off ``>From `` alone, mboxrd one ``>`` off any
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+TYPE_CHECKING = False  # loading this loads nothing: a delivery starts a process for each mail
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Iterator
 
 NONE, ONE, ALL = "none", "one", "all"
 """How body lines are quoted: not, ``From `` only (mboxo), any depth (mboxrd)."""
@@ -27,7 +28,6 @@ MARK = b"\x01\x01\x01\x01"
 """Before and after every message of an MMDF file."""
 
 
-@dataclass(frozen=True, slots=True)
 class Dialect:
     """How one file is written.
 
@@ -40,11 +40,18 @@ class Dialect:
             the count, and whether one does depends on the file's other records.
     """
 
-    name: str
-    quoting: str
-    counted: bool = False
-    eol: bytes = b"\n"
-    nested: bool = True
+    __slots__ = ("counted", "eol", "name", "nested", "quoting")
+
+    def __init__(self, name: str, quoting: str, counted: bool = False, eol: bytes = b"\n", nested: bool = True) -> None:
+        self.name = name
+        self.quoting = quoting
+        self.counted = counted
+        self.eol = eol
+        self.nested = nested
+
+    def __repr__(self) -> str:
+        alone = "" if self.nested else ", nested=False"
+        return f"Dialect({self.name!r}, {self.quoting!r}, counted={self.counted}, eol={self.eol!r}{alone})"
 
     @property
     def newline(self) -> bytes:
@@ -78,15 +85,29 @@ DIALECTS = {
 }
 DEFAULT = DIALECTS["mboxrd"]
 
-# Patterns that begin with the newline itself are searched ten times as fast as those that only look behind; what
-# stands at the very beginning is seen to apart.
-_FROM = {newline: re.compile(newline + rb"(?=>*From )") for newline in (b"\n", b"\r")}
-_QUOTED = {newline: re.compile(newline + rb">(?=>*From )") for newline in (b"\n", b"\r")}
-_FROM_FIRST = re.compile(rb">*From ")
-_QUOTED_FIRST = re.compile(rb">+From ")
-_MARKED = re.compile(rb"(?:\A|(?<=\n))(\x01\x01\x01\x01)(?= *\r?\n| *\Z)")
-_UNMARKED_BEFORE = re.compile(rb"(?:\A|(?<=\n))\x01\x01\x01\x01(?= +\r?\n| +\Z)")
-_UNMARKED = re.compile(rb"(?:\A|(?<=\n))(\x01\x01\x01\x01) (?= *\r?\n| *\Z)")
+_GREATER = ord(">")
+
+_MARKED = rb"(?:\A|(?<=\n))(\x01\x01\x01\x01)(?= *\r?\n| *\Z)"
+_UNMARKED_BEFORE = rb"(?:\A|(?<=\n))\x01\x01\x01\x01(?= +\r?\n| +\Z)"
+_UNMARKED = rb"(?:\A|(?<=\n))(\x01\x01\x01\x01) (?= *\r?\n| *\Z)"
+
+
+def _pattern(source: bytes) -> re.Pattern[bytes]:
+    import re  # late: it is as much to load as all of a delivery, and few messages need it
+
+    return re.compile(source)
+
+
+def _from_lines(data: bytes, newline: bytes) -> Iterator[int]:
+    """Yield where each line begins that is ``From `` behind any number of ``>``; ``data`` begins a line."""
+    byte, at = newline[0], data.find(b"From ")
+    while at >= 0:
+        start = at
+        while start and data[start - 1] == _GREATER:
+            start -= 1
+        if not start or data[start - 1] == byte:
+            yield start
+        at = data.find(b"From ", at + 5)
 
 
 def quote(data: bytes, quoting: str, newline: bytes = b"\n") -> bytes:
@@ -96,8 +117,8 @@ def quote(data: bytes, quoting: str, newline: bytes = b"\n") -> bytes:
     if quoting == ONE:
         data = data.replace(newline + b"From ", newline + b">From ")
         return b">" + data if data.startswith(b"From ") else data
-    data = _FROM[newline].sub(newline + b">", data)
-    return b">" + data if _FROM_FIRST.match(data) else data
+    starts = [*_from_lines(data, newline)]
+    return b">".join(data[low:high] for low, high in zip([0, *starts], [*starts, len(data)], strict=True))
 
 
 def unquote(data: bytes, quoting: str, newline: bytes = b"\n") -> bytes:
@@ -109,52 +130,46 @@ def unquote(data: bytes, quoting: str, newline: bytes = b"\n") -> bytes:
         return data[1:] if data.startswith(b">From ") else data
     if b">>From " not in data:
         data = data.replace(newline + b">From ", newline + b"From ")
-    else:
-        data = _QUOTED[newline].sub(newline, data)
-    return data[1:] if _QUOTED_FIRST.match(data) else data
+        return data[1:] if data.startswith(b">From ") else data
+    taken = [*quoted_lines(data, ALL, newline)]
+    lows, highs = [0, *(at + 1 for at in taken)], [*taken, len(data)]
+    return b"".join(data[low:high] for low, high in zip(lows, highs, strict=True))
 
 
 def quoted_lines(data: bytes, quoting: str, newline: bytes = b"\n") -> Iterator[int]:
     """Yield the offset of every ``>`` that ``unquote`` takes off, in a ``data`` that begins a line."""
     if quoting == NONE:
         return
-    if data.startswith(b">From ") or (quoting == ALL and _QUOTED_FIRST.match(data)):
-        yield 0
-    for found in _QUOTED[newline].finditer(data):
-        at = found.end() - 1
-        if quoting == ALL or data.startswith(b">From ", at):
+    for at in _from_lines(data, newline):
+        if data.startswith(b">From ", at) or (quoting == ALL and data[at] == _GREATER):
             yield at
 
 
 def has_from(data: bytes, newline: bytes = b"\n") -> bool:
     """Tell whether a line of ``data`` begins with ``From ``, quoted or not."""
-    if b"From " not in data:
-        return False
-    return _FROM_FIRST.match(data) is not None or _FROM[newline].search(data) is not None
+    return next(_from_lines(data, newline), None) is not None
 
 
 def has_quoted(data: bytes, newline: bytes = b"\n") -> bool:
     """Tell whether a line of ``data`` begins with ``>From ``: mboxo could not tell it from a quoted one."""
-    if b">From " not in data:
-        return False
-    return _QUOTED_FIRST.match(data) is not None or _QUOTED[newline].search(data) is not None
+    return b">From " in data and any(data[at] == _GREATER for at in _from_lines(data, newline))
 
 
 def mark(data: bytes) -> bytes:
     """Return ``data`` with a space behind every line of four 0x01 (as Exim does), and behind those that have some."""
-    return _MARKED.sub(rb"\1 ", data) if MARK in data else data
+    return _pattern(_MARKED).sub(rb"\1 ", data) if MARK in data else data
 
 
 def unmark(data: bytes) -> bytes:
     """Take back what ``mark`` did."""
-    return _UNMARKED.sub(rb"\1", data) if MARK in data else data
+    return _pattern(_UNMARKED).sub(rb"\1", data) if MARK in data else data
 
 
 def marked_lines(data: bytes) -> Iterator[int]:
     """Yield the offset of every space that ``unmark`` takes off."""
-    return (found.end() for found in _UNMARKED_BEFORE.finditer(data))
+    return (found.end() for found in _pattern(_UNMARKED_BEFORE).finditer(data))
 
 
 def has_mark(data: bytes) -> bool:
     """Tell whether a line of ``data`` would end the message in an MMDF file, or looks as if ``mark`` had been there."""
-    return MARK in data and _MARKED.search(data) is not None
+    return MARK in data and _pattern(_MARKED).search(data) is not None

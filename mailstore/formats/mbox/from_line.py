@@ -14,8 +14,13 @@ import calendar
 import re
 import time
 from enum import IntEnum
-from functools import lru_cache
 from typing import NamedTuple
+
+from mailstore.formats.mbox.separator import GREATEST as GREATEST
+from mailstore.formats.mbox.separator import MONTHS, is_ctime, read_sender
+from mailstore.formats.mbox.separator import is_plain_date as is_plain_date
+from mailstore.formats.mbox.separator import is_plain_sender as is_plain_sender
+from mailstore.formats.mbox.separator import write as write
 
 
 class Kind(IntEnum):
@@ -44,18 +49,6 @@ class FromLine(NamedTuple):
 _DATED = Kind.DATED
 _make = tuple.__new__
 
-MONTHS = {
-    name: at + 1
-    for at, name in enumerate(
-        (b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec")
-    )
-}
-MONTHS[b"???"] = 1
-"""Dovecot accepts a month of question marks."""
-
-_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTH_NAMES = ("", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
 _HOUR = 3600
 _ZONES = {
     b"UT": 0, b"UTC": 0, b"GMT": 0, b"Z": 0, b"WET": 0, b"WEST": 1, b"CET": 1, b"MET": 1, b"CEST": 2, b"MEST": 2,
@@ -76,17 +69,8 @@ _DATE = re.compile(
     rb"(?:[ \t]+remote from \S+)?[ \t]*\Z",
     re.IGNORECASE,
 )
-_CTIME = re.compile(rb"[A-Za-z]{3} [A-Za-z]{3} [ \d]\d \d\d:\d\d:\d\d \d{4}")
 _COLON = ord(":")
 _CLOCK = re.compile(rb"\A\S+[ \t].*\d\d?:\d")
-_TAKEOUT = re.compile(rb"\d{10,}@xxx\Z")
-_UNKNOWN = frozenset((b"", b"-", b"???@???"))
-_NULL = frozenset((b"MAILER-DAEMON", b"MAILER_DAEMON", b"<>"))
-
-_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-"""In the place of the sender it would make the line that git begins a patch with, which separates nothing."""
-_UNSAFE_BYTE = re.compile(rb"[\x00-\x20\x7f]")
-_SAFE_SENDER = re.compile(r"[^\x00-\x20\x7f-\xa0\ud800-\udfff<>]+")
 
 
 class Zone:
@@ -111,7 +95,7 @@ class Zone:
         """Read a line without its line end; anything that does not begin with ``From `` is TEXT."""
         tail = line[-24:]
         midnight = self.days.get(tail[:11] + tail[19:])
-        if midnight is None and _CTIME.fullmatch(tail):
+        if midnight is None and is_ctime(tail):
             midnight = self._midnight(tail)
         if midnight is not None and line[-25:-24] == b" " and line[:5] == b"From ":
             clock = tail[11:13] + tail[14:16] + tail[17:19]
@@ -179,26 +163,6 @@ def zone_offset(zone: bytes) -> int | None:
     return None if hours is None else (hours + bool(summer)) * _HOUR
 
 
-def read_sender(raw: bytes) -> str | None:
-    """Return the envelope sender of a From_ line: '' for MAILER-DAEMON, None for ``-`` and Takeout's ids."""
-    raw = raw.strip(b" \t")
-    if raw in _NULL:
-        return ""
-    if raw in _UNKNOWN or (raw[-4:] == b"@xxx" and _TAKEOUT.match(raw)):
-        return None
-    return raw.decode("utf-8", "surrogateescape")
-
-
-@lru_cache(4096)
-def is_plain_sender(sender: str | None) -> bool:
-    """Tell whether ``write`` can say ``sender`` so that it is read back the same."""
-    if not sender:
-        return True
-    raw = sender.encode("utf-8", "surrogateescape")
-    safe = _SAFE_SENDER.fullmatch(sender) is not None and _COMMIT.fullmatch(sender) is None
-    return safe and len(raw) <= 1000 and read_sender(raw) == sender
-
-
 _ANY = Zone(utc=True)
 
 
@@ -218,45 +182,6 @@ def may_separate(data: bytes, newline: bytes) -> bool:
                 return True
         at += 5
     return False
-
-
-GREATEST = calendar.timegm((9999, 12, 31, 23, 59, 59))
-"""The last second that a four-digit year can say; the first is 1970: before it Dovecot sees no From_ line at all."""
-
-
-def is_plain_date(date: int) -> bool:
-    """Tell whether ``write`` can say ``date`` (seconds since 1970 UTC)."""
-    return 0 <= date <= GREATEST
-
-
-_days: dict[int, tuple[bytes, bytes]] = {}
-
-
-def write(sender: str | None, date: int) -> bytes:
-    """Return a From_ line by RFC 4155, in UTC, without a line end.
-
-    The null sender is MAILER-DAEMON, an unknown one ``-``; so is one that looks like a
-    commit of git's. Spaces and controls in a sender become ``-`` (qmail), a
-    date that cannot be said the nearest that can; ``is_plain_sender`` and ``is_plain_date`` tell beforehand.
-    """
-    date = min(max(date, 0), GREATEST)
-    day, second = divmod(date, 86400)
-    found = _days.get(day)
-    if found is None:
-        t = time.gmtime(date)
-        if len(_days) > 50_000:
-            _days.clear()
-        found = _days[day] = (
-            b"%s %s %2d " % (_WEEKDAYS[t[6]].encode(), _MONTH_NAMES[t[1]].encode(), t[2]),
-            b" %04d" % t[0],
-        )
-    if sender is None or _COMMIT.fullmatch(sender):
-        name = b"-"
-    elif not sender:
-        name = b"MAILER-DAEMON"
-    else:
-        name = _UNSAFE_BYTE.sub(b"-", sender.encode("utf-8", "surrogateescape")[:1000])
-    return b"From %s %s%02d:%02d:%02d%s" % (name, found[0], second // 3600, second // 60 % 60, second % 60, found[1])
 
 
 _RFC822_DATE = re.compile(
