@@ -3,20 +3,21 @@
 >>> from mailstore.delivery import deliver
 >>> deliver(sys.stdin.buffer, "maildir:/home/joe/Maildir", sender="ann@example.org")  # doctest: +SKIP
 
-A delivery starts a process for each mail, so this package loads no more than the delivery at hand needs: for the INBOX
-of a Maildir nothing but the table of system calls; for anything else the store. ``docs/delivery.md`` shows how mail
+A delivery starts a process for each mail, so this package loads no more than the delivery at hand needs: for INBOX the
+few modules of that format which write a message; for anything else the store. ``docs/delivery.md`` shows how mail
 programs hand over to it.
 """
 
 from __future__ import annotations
 
-from mailstore.delivery.direct import into_maildir, maildir_at
+from mailstore.delivery.direct import straight
 from mailstore.delivery.incoming import Incoming
-from mailstore.delivery.target import become, default_location, expand, sub_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import BinaryIO
+
+    from mailstore.delivery.target import become, default_location, expand, sub_address
 
 __all__ = ["Delivered", "Incoming", "become", "default_location", "deliver", "expand", "sub_address"]
 
@@ -73,11 +74,20 @@ def deliver(
         MessageTooLarge, QuotaExceeded: the store does not take the message.
     """
     incoming = Incoming(message, sender=sender, recipient=recipient)
-    if folder.upper() == "INBOX" and once is None and (root := maildir_at(location)) is not None:
-        into_maildir(incoming, root)
+    if folder.upper() == "INBOX" and once is None and straight(incoming, location, lock_timeout):
         return Delivered("INBOX")
     from mailstore.delivery.stored import into_store  # late: it loads the library
 
     return Delivered(
         *into_store(incoming, location, folder=folder, create=create, once=once, lock_timeout=lock_timeout)
     )
+
+
+def __getattr__(name: str) -> object:
+    """Load what tells where mail goes when it is first asked for (PEP 562): most deliveries name a location."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from mailstore.delivery import target
+
+    value: object = getattr(target, name)
+    return value

@@ -1,7 +1,8 @@
-"""The ordinary delivery: into INBOX of a Maildir, without opening a store.
+"""The ordinary delivery: into INBOX, without opening a store.
 
-A delivery that needs no UID is one file in ``new`` and touches nothing else; the next reader numbers it. Whatever is
-less plain (options in the location, another layout, a Maildir that is not whole) is left to the store.
+Into a Maildir, a delivery that needs no UID is one file in ``new`` and touches nothing else; the next reader numbers
+it. Other formats have a module for it. Whatever is less plain (a layout, a folder, a store that is to be made) is left
+to the store.
 """
 
 from __future__ import annotations
@@ -9,8 +10,47 @@ from __future__ import annotations
 import os
 import stat
 
-from mailstore.delivery.incoming import Incoming
-from mailstore.system.drop import Drop
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mailstore.delivery.incoming import Incoming
+    from mailstore.system.drop import Drop
+
+_WAYS = {"mbox": "mailstore.drivers.mbox.direct"}
+"""By format, the module whose ``deliver`` takes the ordinary message; see there for its arguments."""
+
+
+def straight(incoming: Incoming, location: str, lock_timeout: float) -> bool:
+    """Deliver into INBOX where that can be done without the store; durable where it returns True.
+
+    False: nothing was written, and ``incoming`` is as it was.
+
+    Raises: as ``mailstore.delivery.deliver``.
+    """
+    root = maildir_at(location)
+    if root is not None:
+        into_maildir(incoming, root)
+        return True
+    found = plain(location)
+    if found is None or found[0] not in _WAYS:
+        return False
+    form, path, options = found
+    deliver = __import__(_WAYS[form], fromlist=["deliver"]).deliver
+    return bool(deliver(path, options, incoming.whole, incoming.sender, lock_timeout))
+
+
+def plain(location: str) -> tuple[str, str, dict[str, str]] | None:
+    """Return format, absolute path and options of a location that names all of them beyond doubt, or None."""
+    form, colon, rest = location.partition(":")
+    path, question, text = rest.partition("?")
+    if not colon or not path or path.startswith("//") or not {":", "?", "%", "\0"}.isdisjoint(path + text):
+        return None
+    options = {}
+    for pair in text.split("&") if question else ():
+        name, equals, value = pair.partition("=")
+        if not equals or not name.isascii() or not name.isalpha() or not name.islower() or value.startswith("~"):
+            return None
+        options[name] = value
+    return form, os.path.abspath(os.path.expanduser(path)), options
 
 
 def maildir_at(location: str) -> str | None:
@@ -36,6 +76,8 @@ def into_maildir(incoming: Incoming, root: str) -> None:
         StorageFull, StorageFailure, ReadOnlyStore: nothing that could be lost was acknowledged; what is visible all the
             same is whole.
     """
+    from mailstore.system.drop import Drop  # late: other formats do without
+
     drop = None
     try:
         drop = Drop(root, os.stat(root).st_mode & 0o666 | 0o600)

@@ -74,29 +74,41 @@ class Incoming:
             while piece := _read(self._stream, PIECE):
                 yield piece
 
+    def whole(self, drop: frozenset[str] = frozenset()) -> bytes | None:
+        """Return the whole message as it is stored, None where that is more than a MiB. ``rest`` gives it all the same.
+
+        Raises:
+            StorageFailure: it cannot be read.
+        """
+        pieces, size = [self._begun], len(self._begun)
+        while self._stream is not None and size <= PIECE:
+            piece = _read(self._stream, PIECE)
+            if piece:
+                pieces.append(piece)
+                size += len(piece)
+            else:
+                self._stream = None
+        self._begun = b"".join(pieces)
+        head = self.head(drop)
+        return head + self._begun if self._stream is None and len(head) + len(self._begun) <= PIECE else None
+
     def body(self, drop: frozenset[str] = frozenset()) -> Body:
         """Return the whole message as it is stored: as bytes up to a MiB, above in a temporary file.
 
         Raises:
             StorageFull, StorageFailure: the temporary file could not be written, or the message not be read.
         """
+        small = self.whole(drop)
+        if small is not None:
+            return small
         from mailstore.system import fs
         from mailstore.system.spool import Spool
 
-        pieces, size = [self.head(drop)], 0
-        rest = self.rest()
-        for piece in rest:
-            pieces.append(piece)
-            size += len(piece)
-            if size > PIECE:
-                break
-        else:
-            return b"".join(pieces)
         with fs.errors("the temporary directory"):
             spool = Spool()
             try:
-                spool.append(pieces)
-                spool.append(rest)
+                spool.append((self.head(drop),))
+                spool.append(self.rest())
             except BaseException:
                 spool.close()
                 raise

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
-
-from mailstore.drivers.mbox import journal
-from mailstore.drivers.mbox.staging import StagedMessage
+from mailstore.drivers.mbox import note
+from mailstore.formats.mbox.compose import Message
 from mailstore.formats.mbox.dialect import MARK, Dialect
-from mailstore.formats.mbox.record import Message
-from mailstore.model.info import CHUNK, Meta
 from mailstore.system import fs
+from mailstore.system.contexts import suppress
 
-GATHER = 8 * CHUNK
+TYPE_CHECKING = False  # loading this loads next to nothing: a delivery starts a process for each mail
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mailstore.drivers.mbox.staging import StagedMessage
+    from mailstore.model.info import Meta
+
+GATHER = 8 << 20
 """Bytes of records that are written by one call."""
 
 TAIL = 16
@@ -25,19 +28,19 @@ def write_end(path: str, fd: int, size: int, guard: bytes, pieces: Iterable[byte
     What could not be written wholly is cut off again: at once where it fails, by ``journal.recover`` after a crash.
     """
     gathered, pending, at = [guard], len(guard), size
-    under_way: journal.Append | None = None
+    under_way: note.Append | None = None
     try:
         for piece in pieces:
             gathered.append(piece)
             pending += len(piece)
             if pending >= GATHER:
                 data = b"".join(gathered)
-                under_way = under_way or journal.Append(path, fd, size, data, -1)
+                under_way = under_way or note.Append(path, fd, size, data, -1)
                 fs.pwrite_all(fd, data, at)
                 at += pending
                 gathered, pending = [], 0
         data = b"".join(gathered)
-        under_way = under_way or journal.Append(path, fd, size, data, len(data))
+        under_way = under_way or note.Append(path, fd, size, data, len(data))
         fs.pwrite_all(fd, data, at)
         fs.sync_file(fd)
         under_way.finish()

@@ -6,14 +6,18 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
-from mailstore.drivers.mbox.delivery import are_plain, deliver
+from mailstore.drivers.mbox import render
+from mailstore.drivers.mbox.appending import message_of
+from mailstore.drivers.mbox.delivery import deliver
 from mailstore.drivers.mbox.staging import StagedMessage
 from mailstore.drivers.mbox.sync import Folder
 from mailstore.drivers.mbox.writing import Locked, Marked, New
 from mailstore.drivers.sidecar import Entry
 from mailstore.errors import Unsupported
+from mailstore.formats.mbox.dialect import Dialect
 from mailstore.model.changes import Append, Change, Expunge, Outcome, SetFlags, SetState
 from mailstore.model.flags import DELETED, RECENT, SYSTEM_FLAGS, same_keywords, subtract_keywords, unite_keywords
+from mailstore.system import clock
 
 
 class Changer:
@@ -31,10 +35,13 @@ class Changer:
     def carry_out(self, held: Locked, changes: Sequence[Change], outcomes: list[Outcome]) -> None:
         """Carry out changes of one folder, in order, adding an outcome for each that is durable."""
         if not self._need_uids and are_plain(changes):
-            pinned = held.folder.pinned(os.fstat(held.fd))
-            done = deliver(held.folder.path, held.fd, pinned, changes, held.refresh)
-            if done is not None:
-                outcomes += done
+            pinned, now = held.folder.pinned(os.fstat(held.fd)), clock.now()
+
+            def records(dialect: Dialect) -> Iterator[bytes]:
+                return _records(changes, dialect, now)
+
+            if deliver(held.folder.path, held.fd, pinned, records, held.refresh):
+                outcomes += [Outcome("done") for _ in changes]
                 return
         held.folder.look()
         for is_append, group in groupby(changes, key=lambda change: isinstance(change, Append)):
@@ -96,6 +103,26 @@ class Changer:
         if not self._need_uids:
             return Outcome("done", modseq=entry.modseq)
         return Outcome("done", (entry.uid,), uidvalidity=folder.index.uidvalidity, modseq=entry.modseq)
+
+
+def are_plain(changes: Sequence[Change]) -> bool:
+    """Tell whether changes are appends that ask nothing of the folder: no key, no UID, no keyword to be listed."""
+    for change in changes:
+        if not isinstance(change, Append) or change.uid or change.staged.key is not None:
+            return False
+        if (change.staged.meta if change.meta is None else change.meta).keywords:
+            return False
+    return True
+
+
+def _records(appends: Sequence[Change], dialect: Dialect, now: int) -> Iterator[bytes]:
+    """Yield the pieces of the records of changes that ``are_plain``."""
+    for change in appends:
+        assert isinstance(change, Append)
+        staged = change.staged
+        assert isinstance(staged, StagedMessage)
+        meta = staged.meta if change.meta is None else change.meta
+        yield from render.record(staged.body, message_of(staged, meta, 0, now), dialect)
 
 
 def _present(held: Locked, uids: Sequence[int]) -> Iterator[Entry]:

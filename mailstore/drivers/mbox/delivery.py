@@ -19,75 +19,78 @@ the dialect as far as it can. The guess may be wrong, and nothing hangs on it:
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
 
-from mailstore.drivers.mbox import render
-from mailstore.drivers.mbox.appending import TAIL, message_of, missing_close, write_end
-from mailstore.drivers.mbox.staging import StagedMessage
+from mailstore.drivers.mbox.appending import TAIL, missing_close, write_end
 from mailstore.formats.mbox.dialect import DEFAULT, DIALECTS, Dialect
-from mailstore.formats.mbox.opening import PROBE, Opening, read_opening
-from mailstore.model.changes import Append, Change, Outcome
-from mailstore.system import clock
+from mailstore.formats.mbox.separator import PROBE, is_dated
 
-
-def are_plain(changes: Sequence[Change]) -> bool:
-    """Tell whether changes are appends that ask nothing of the folder: no key, no UID, no keyword to be listed."""
-    for change in changes:
-        if not isinstance(change, Append) or change.uid or change.staged.key is not None:
-            return False
-        if (change.staged.meta if change.meta is None else change.meta).keywords:
-            return False
-    return True
+TYPE_CHECKING = False  # loading this loads next to nothing: a delivery starts a process for each mail
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
 
 
 def deliver(
-    path: str, fd: int, pinned: Dialect | None, appends: Sequence[Change], beat: Callable[[], None]
-) -> list[Outcome] | None:
+    path: str,
+    fd: int,
+    pinned: Dialect | None,
+    records: Callable[[Dialect], Iterable[bytes]],
+    beat: Callable[[], None],
+) -> bool:
     """Append to the locked file ``fd``, without UIDs; durable on return.
 
     Args:
         path: the file's path.
         fd: open for reading and writing, locked; a crash's leftovers are cleared away.
         pinned: the dialect, where it is known already.
-        appends: see ``are_plain``.
+        records: gives the pieces of the records in a dialect.
         beat: called for every piece that is written: whoever holds a dotlock shows that way that it lives.
 
     Returns:
-        One Outcome for each; None where nothing was done: the file is empty, or no mbox, and wants a closer look.
+        Whether it was done; False: nothing was, the file is empty, or no mbox, and wants a closer look.
     """
     size = os.fstat(fd).st_size
     head = _read(fd, 0, min(size, PROBE))
-    opening = read_opening(head)
-    if opening is None:
-        return None
-    dialect = _dialect(fd, head, size, opening, pinned).alone()
-    now = clock.now()
+    begins = _beginning(head)
+    if begins is None:
+        return False
+    dialect = _dialect(fd, head, size, begins, pinned).alone()
 
     def pieces() -> Iterator[bytes]:
-        for change in appends:
-            assert isinstance(change, Append)
-            staged = change.staged
-            assert isinstance(staged, StagedMessage)
-            meta = staged.meta if change.meta is None else change.meta
-            for piece in render.record(staged.body, message_of(staged, meta, 0, now), dialect):
-                beat()
-                yield piece
+        for piece in records(dialect):
+            beat()
+            yield piece
 
     tail = _read(fd, max(size - TAIL, 0), TAIL)
     write_end(path, fd, size, missing_close(tail, dialect), pieces())
-    return [Outcome("done") for _ in appends]
+    return True
 
 
-def _dialect(fd: int, head: bytes, size: int, opening: Opening, pinned: Dialect | None) -> Dialect:
+def _beginning(head: bytes) -> tuple[bytes, bool] | None:
+    """Tell how a file begins: (its line end, whether it is MMDF); None where it is no mbox, or empty."""
+    line, newline, _ = head.partition(b"\n")
+    bare = line.removesuffix(b"\r")
+    if newline and b"\r" not in bare and is_dated(bare):
+        return line[len(bare) :] + newline, False
+    from mailstore.formats.mbox.opening import read_opening  # late: most files begin like that
+
+    opening = read_opening(head)
+    return None if opening is None else (opening.eol, opening.mmdf)
+
+
+def _dialect(fd: int, head: bytes, size: int, begins: tuple[bytes, bool], pinned: Dialect | None) -> Dialect:
     """Return the dialect to write in: the one that is known, or what the beginning of the file speaks for."""
-    if opening.mmdf:
-        return DIALECTS["mmdf"].with_eol(opening.eol)
+    eol, mmdf = begins
+    if mmdf:
+        return DIALECTS["mmdf"].with_eol(eol)
     if pinned is not None and not pinned.mmdf:
-        return pinned.with_eol(opening.eol)
+        return pinned.with_eol(eol)
     if b"Content-Length:" not in head and b">From " not in head:
-        return DEFAULT.with_eol(opening.eol)
+        return DEFAULT.with_eol(eol)
     from mailstore.drivers.mbox.evidence import evidence_of_beginning  # late: most files say nothing
+    from mailstore.formats.mbox.opening import read_opening
 
+    opening = read_opening(head)
+    assert opening is not None
     return evidence_of_beginning(head, size, opening, lambda at, count: _read(fd, at, count)).dialect(opening)
 
 

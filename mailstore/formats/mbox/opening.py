@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from mailstore.formats.mbox.dialect import DEFAULT, DIALECTS, MARK, Dialect
 from mailstore.formats.mbox.from_line import Kind, Zone
+from mailstore.formats.mbox.separator import PROBE as PROBE
 
 _BLANK = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*")
 _QUOTED_LINE = re.compile(rb"(?:\A|(?<=[\r\n]))(>+)From ")
@@ -16,9 +17,6 @@ _GREATER = ord(">")
 
 PATCH_LINE = re.compile(rb"From [0-9a-f]{40}(?:[0-9a-f]{24})? Mon Sep 17 00:00:00 2001[ \t]*(?:[\r\n]|\Z)")
 """What ``git format-patch`` begins a patch with: the date is always this one. Patches are mailed around in messages."""
-
-PROBE = 65536
-"""Bytes of a file that tell how it begins."""
 
 
 class Opening(NamedTuple):

@@ -20,6 +20,9 @@ MONTHS[b"???"] = 1
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTH_NAMES = ("", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
+PROBE = 65536
+"""Bytes of a file that tell how it begins."""
+
 _HEX = frozenset("0123456789abcdef")
 _LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _UNKNOWN = frozenset((b"", b"-", b"???@???"))

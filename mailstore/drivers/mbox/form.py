@@ -1,0 +1,147 @@
+"""The format mbox: recognising its stores, and opening them."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+
+from mailstore.drivers.mbox.layout import Layout, find_kind
+from mailstore.drivers.mbox.reading import Options
+from mailstore.drivers.mbox.source import Source
+from mailstore.drivers.mbox.store import MboxDriver
+from mailstore.drivers.sidecar import open_index
+from mailstore.errors import CannotCreate, LocationError, NoSuchStore, NotAStore, StoreError
+from mailstore.formats.mbox.dialect import DIALECTS
+from mailstore.formats.mbox.opening import PROBE, read_opening
+from mailstore.spi import Location, Settings
+from mailstore.system import fs
+from mailstore.system.lockrules import HELPERS, LockRules, read_methods
+
+_CHOICES = {
+    "dialect": tuple(DIALECTS),
+    "layout": ("sbd", "plain", "file"),
+    "expunged": ("include", "skip"),
+    "zone": ("local", "utc"),
+    "helper": HELPERS,
+    "names": ("utf8", "utf7"),
+}
+
+
+class _MboxFormat:
+    """``mbox:FILE`` and ``mbox:DIRECTORY``."""
+
+    name = "mbox"
+    options = frozenset({*_CHOICES, "inbox", "locks"})
+
+    def detect(self, path: str) -> str | None:
+        """Say why ``path`` is an mbox file, or a tree with at least one."""
+        try:
+            if os.path.isdir(path):
+                return _detect_tree(path)
+            source = Source(path)
+        except (OSError, StoreError):
+            return None
+        with closing(source):
+            packed, head = source.packed, source.read(0, PROBE)
+        if packed is not None:
+            found = read_opening(head) is not None
+            return f"a file packed with {packed} that begins with a From_ line" if found else None
+        if read_opening(head) is not None:
+            return "a file that begins with a From_ line" if head[:1] != b"\x01" else "a file of MMDF messages"
+        return "an empty file" if not head.strip(b"\r\n") else None
+
+    def open(self, location: Location, settings: Settings) -> MboxDriver:
+        """Open the store; see mailstore.spi.Format."""
+        given = _checked(location)
+        path = location.path
+        if os.path.islink(path) and not os.path.exists(path):
+            raise NoSuchStore(f"{fs.shown(path)} is a symbolic link that leads nowhere", path=path)
+        made = not os.path.exists(path)
+        if made:
+            if settings.readonly or not settings.create:
+                raise NoSuchStore(f"{fs.shown(path)}: nothing is there", path=path)
+            tree = settings.folders or "inbox" in given or given.get("layout", "file") != "file"
+            _make(path, tree=tree and given.get("layout") != "file")
+        dialect = DIALECTS[given["dialect"]] if "dialect" in given else None
+        options = Options(dialect, given.get("expunged") == "include", given.get("zone") == "utc")
+        packed = False
+        if os.path.isdir(path):
+            if given.get("layout") == "file":
+                raise NotAStore(f"{fs.shown(path)} is a directory, no mbox file", path=path)
+            kind, wide = find_kind(path)
+            kind = given.get("layout", kind)
+            utf7 = given.get("names", "utf7" if kind == "plain" and not wide else "utf8") == "utf7"
+            inbox = given.get("inbox")
+            layout = Layout(path, kind, os.path.abspath(inbox) if inbox else None, utf7=utf7)
+            # Dovecot shows every file in a tree of mbox files as a folder, except those called .lock.
+            beside = os.path.join(path, ".mailstore-index.lock")
+        else:
+            if "inbox" in given or given.get("layout", "file") != "file":
+                raise LocationError(
+                    f"{fs.shown(path)} is a file; inbox= and layout= are for directories", location=str(location)
+                )
+            packed = _check_file(path)
+            layout = Layout(path, "file")
+            beside = os.path.join(os.path.dirname(path), f".mailstore-index.{os.path.basename(path)[:200]}")
+        index = open_index(settings, None if packed else beside, path)
+        if made:  # what an index remembers is of a store that somebody removed
+            index.remove_all()
+        rules = _rules(location, settings)
+        driver = MboxDriver(layout, options, settings, index, packed=packed, rules=rules)
+        driver.recover()
+        return driver
+
+
+FORMAT = _MboxFormat()
+
+
+def _checked(location: Location) -> dict[str, str]:
+    for name, value in location.options.items():
+        if name in _CHOICES and value not in _CHOICES[name]:
+            raise LocationError(f"{name}={value}: one of {', '.join(_CHOICES[name])}, please", location=str(location))
+    return dict(location.options)
+
+
+def _rules(location: Location, settings: Settings) -> LockRules:
+    text = location.options.get("locks", "debian")
+    try:
+        methods = read_methods(text)
+    except ValueError as error:
+        raise LocationError(f"locks={text}: {error}, please", location=str(location)) from None
+    return LockRules(methods, location.options.get("helper", "auto"), settings.lock_timeout)
+
+
+def _make(path: str, *, tree: bool) -> None:
+    with fs.errors(path, CannotCreate):
+        if tree:
+            fs.mkdir(path)
+        else:
+            fd = fs.create(path)
+            fs.sync_file(fd)
+            fs.close(fd)
+        fs.sync_directory(os.path.dirname(path))
+
+
+def _check_file(path: str) -> bool:
+    """See that a file is an mbox; tells whether it is packed."""
+    source = Source(path)
+    try:
+        head = source.read(0, PROBE)
+        if read_opening(head) is None and head.strip(b"\r\n"):
+            raise NotAStore(f"{fs.shown(path)}: not an mbox file: it does not begin with a From_ line", path=path)
+        return source.packed is not None
+    finally:
+        source.close()
+
+
+def _detect_tree(path: str) -> str | None:
+    """A directory is a tree where a file in it, or one level below, is an mbox, and it is no Maildir."""
+    if all(os.path.isdir(os.path.join(path, name)) for name in ("cur", "new")):
+        return None
+    kind, _ = find_kind(path)
+    layout = Layout(path, kind)
+    found = [place.file for place in layout.scan().folders.values() if os.path.isfile(place.file)]
+    with_mail = [file for file in found if os.path.getsize(file)]
+    if not with_mail:
+        return None
+    return f"a directory of mbox files ({os.path.relpath(with_mail[0], path)} begins with a From_ line), layout {kind}"
