@@ -11,6 +11,7 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
     from typing import Any
 
 _AT_FDCWD = -100
@@ -112,3 +113,23 @@ def write_all(fd: int, data: bytes | memoryview) -> None:
         view = memoryview(data)
         while done < len(data):
             done += at_work.write(fd, view[done:])
+
+
+class suppress:  # noqa: N801 - as in contextlib
+    """Leave the block, and go on behind it, where it raises one of ``kinds``.
+
+    As in contextlib, whose loading costs a delivery half an interpreter's start.
+    """
+
+    __slots__ = ("_kinds",)
+
+    def __init__(self, *kinds: type[BaseException]) -> None:
+        self._kinds = kinds
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        return isinstance(error, self._kinds)

@@ -18,7 +18,7 @@ import fcntl
 import os
 
 from mailstore.system import clock, fs
-from mailstore.system.contexts import suppress
+from mailstore.system.calls import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

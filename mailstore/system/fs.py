@@ -18,9 +18,8 @@ import os
 import stat
 
 from mailstore.system.calls import Calls as Calls
-from mailstore.system.calls import at_work
+from mailstore.system.calls import at_work, suppress
 from mailstore.system.calls import write_all as write_all
-from mailstore.system.contexts import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

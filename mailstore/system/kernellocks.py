@@ -14,17 +14,15 @@ import errno
 import fcntl
 import os
 import sys
-from _struct import Struct  # the module struct is one file more to load, and a delivery starts a process
 
 from mailstore.system import fs
-from mailstore.system.contexts import suppress
+from mailstore.system.calls import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _OFD_SETLK: int | None = getattr(fcntl, "F_OFD_SETLK", None) if sys.platform == "linux" else None
-_FLOCK = Struct("hhqqi4x")
 _BUSY = frozenset({errno.EAGAIN, errno.EACCES})
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 _OPERATIONS = {fcntl.F_RDLCK: fcntl.LOCK_SH, fcntl.F_WRLCK: fcntl.LOCK_EX, fcntl.F_UNLCK: fcntl.LOCK_UN}
@@ -38,7 +36,8 @@ def _set(fd: int, method: str, kind: int) -> None:
         return
     if _OFD_SETLK is not None:
         try:
-            fcntl.fcntl(fd, _OFD_SETLK, _FLOCK.pack(kind, os.SEEK_SET, 0, 0, 0))
+            # struct flock for the whole file: l_type, then l_whence (SEEK_SET), l_start, l_len and l_pid, all 0
+            fcntl.fcntl(fd, _OFD_SETLK, kind.to_bytes(2, sys.byteorder) + bytes(30))
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise

@@ -6,7 +6,7 @@ from mailstore.drivers.mbox import note
 from mailstore.formats.mbox.compose import Message
 from mailstore.formats.mbox.dialect import MARK, Dialect
 from mailstore.system import fs
-from mailstore.system.contexts import suppress
+from mailstore.system.calls import suppress
 
 TYPE_CHECKING = False  # loading this loads next to nothing: a delivery starts a process for each mail
 if TYPE_CHECKING:

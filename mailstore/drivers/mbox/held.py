@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from mailstore.system import clock, fs
-from mailstore.system.contexts import suppress
+from mailstore.system.calls import suppress
 from mailstore.system.mailboxes import open_mailbox
 from mailstore.system.mailboxlocks import MailboxReplaced, mailbox_lock
 

@@ -12,7 +12,7 @@ import stat
 
 from mailstore.formats.sha256 import sha256
 from mailstore.system import fs
-from mailstore.system.contexts import suppress
+from mailstore.system.calls import suppress
 
 APPENDS = f"{fs.TEMPORARY}append."
 COPIES = f"{fs.TEMPORARY}copy."

@@ -33,27 +33,28 @@ def write_base(base: Base, eol: bytes, padding: int = BASE_PADDING) -> bytes:
     return b"X-IMAPbase: %d %010d%s%s%s" % (base.uidvalidity, base.uidlast, words, b" " * padding, eol)
 
 
-_STATUS = {bits: b"%s%s" % (b"R" if bits & SEEN else b"", b"" if bits & RECENT else b"O") for bits in range(64)}
-_X_STATUS = {
-    bits: b"".join(
-        letter for letter, bit in ((b"A", ANSWERED), (b"F", FLAGGED), (b"T", DRAFT), (b"D", DELETED)) if bits & bit
-    )
-    for bits in range(64)
-}
-_FLAG_LINES = {
-    eol: [b"Status: %-2s%sX-Status: %-4s%sX-Keywords:" % (_STATUS[b], eol, _X_STATUS[b], eol) for b in range(64)]
-    for eol in (b"\n", b"\r\n", b"\r")
-}
-_EMPTY_KEYWORDS = {eol: b" " * (PADDING + 1) + eol for eol in (b"\n", b"\r\n", b"\r")}
+_X_STATUS = ((b"A", ANSWERED), (b"F", FLAGGED), (b"T", DRAFT), (b"D", DELETED))
+_flag_lines: dict[tuple[int, bytes], bytes] = {}
 
 
 def write_marks(flags: int, keywords: frozenset[str], eol: bytes, padding: int = PADDING) -> bytes:
     """Return the lines from ``Status`` to ``X-Keywords``, padded."""
-    lines = _FLAG_LINES[eol][flags & 63]
+    lines = _flag_lines.get((flags & 63, eol)) or _write_flags(flags & 63, eol)
     if not keywords and padding == PADDING:
-        return lines + _EMPTY_KEYWORDS[eol]
+        return lines + _NO_KEYWORDS + eol
     words = b"".join(b" " + word.encode() for word in sorted(keywords))
     return lines + words + b" " * (padding + (not keywords)) + eol
+
+
+_NO_KEYWORDS = b" " * (PADDING + 1)
+
+
+def _write_flags(flags: int, eol: bytes) -> bytes:
+    """Return, and keep, the lines up to ``X-Keywords:``."""
+    status = (b"R" if flags & SEEN else b"") + (b"" if flags & RECENT else b"O")
+    letters = b"".join(letter for letter, bit in _X_STATUS if flags & bit)
+    lines = _flag_lines[flags, eol] = b"Status: %-2s%sX-Status: %-4s%sX-Keywords:" % (status, eol, letters, eol)
+    return lines
 
 
 class Sentinel:
