@@ -15,9 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailstore import StorageFailure, StorageFull, open_store
+from mailstore import QuotaExceeded, StorageFailure, StorageFull, open_store
 from mailstore.delivery import deliver, direct
 from mailstore.drivers.mbox import note
+from mailstore.model.quota import QuotaRules
 from mailstore.system import clock
 from mailstore.testing.faults import Plan, in_child
 
@@ -164,6 +165,27 @@ def test_both_ways_leave_the_same(begins: str, options: str) -> None:
 )
 def test_what_is_less_ordinary_goes_the_long_way(there: bytes, options: str) -> None:
     assert both_ways(there, options, [MAIL], "", None)[0] is False
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_quota_is_left_to_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool) -> None:
+    """Wherever its rules lie: beside the file, or in the state directory where that one is a shared spool."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (tmp_path / "spool").mkdir()
+    box = tmp_path / "spool" / "box"
+    box.write_bytes(BOX)
+    if shared:
+        box.parent.chmod(0o1777)
+    with open_store(f"mbox:{box}") as store:
+        store.quota.set_rules(QuotaRules(storage=100))
+    assert [name for name in os.listdir(box.parent) if "quota" in name] == ([] if shared else [".mailstore-quota.box"])
+    with straight_only() as taken:
+        with pytest.raises(QuotaExceeded):
+            deliver(MAIL, f"mbox:{box}")
+        with open_store(f"mbox:{box}") as store:
+            store.quota.set_rules(None)
+        deliver(MAIL, f"mbox:{box}")
+    assert taken == [False, True]
 
 
 _PIECES = [

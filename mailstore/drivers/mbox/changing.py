@@ -9,7 +9,7 @@ from itertools import groupby
 from mailstore.drivers.mbox import render
 from mailstore.drivers.mbox.appending import message_of
 from mailstore.drivers.mbox.delivery import deliver
-from mailstore.drivers.mbox.staging import StagedMessage
+from mailstore.drivers.mbox.staging import StagedMessage, are_plain
 from mailstore.drivers.mbox.sync import Folder
 from mailstore.drivers.mbox.writing import Locked, Marked, New
 from mailstore.drivers.sidecar import Entry
@@ -103,16 +103,6 @@ class Changer:
         if not self._need_uids:
             return Outcome("done", modseq=entry.modseq)
         return Outcome("done", (entry.uid,), uidvalidity=folder.index.uidvalidity, modseq=entry.modseq)
-
-
-def are_plain(changes: Sequence[Change]) -> bool:
-    """Tell whether changes are appends that ask nothing of the folder: no key, no UID, no keyword to be listed."""
-    for change in changes:
-        if not isinstance(change, Append) or change.uid or change.staged.key is not None:
-            return False
-        if (change.staged.meta if change.meta is None else change.meta).keywords:
-            return False
-    return True
 
 
 def _records(appends: Sequence[Change], dialect: Dialect, now: int) -> Iterator[bytes]:

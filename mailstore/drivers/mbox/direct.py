@@ -6,7 +6,7 @@ mail of all the world: ten times an interpreter's start, for one message that is
 The solution. What a delivery does lies in modules that load next to nothing, which the store uses as well: the locks
 (``held``), the note of the append (``note``), the record and its place (``delivery``). Here they are put together for
 the ordinary case; whatever is less plain is left to the store, before anything is written: a file that is not there, is
-empty, packed or no mbox, an option that is not about locks or dialect, and what a crash left under way.
+empty, packed or no mbox, an option that is not about locks or dialect, a quota, and what a crash left under way.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def deliver(
     """
     rules = _rules(options, lock_timeout)
     dialect = DIALECTS.get(options.get("dialect", "mboxrd"))
-    if rules is None or dialect is None or options.keys() - _KNOWN or not _has_mail(path):
+    if rules is None or dialect is None or options.keys() - _KNOWN or not _has_mail(path) or note.has_rules(path):
         return False
     body = whole(NAMES)
     if body is None:

@@ -7,20 +7,18 @@ what holds: an administrator may put it there.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from mailstore.drivers.mbox.note import QUOTA, kept_places, kept_suffix
 from mailstore.drivers.sidecar.place import is_fit
 from mailstore.errors import CorruptStore, StorageFailure
 from mailstore.system import fs
 from mailstore.system.locks import file_lock
-from mailstore.system.places import state_directory
 
-RULES = f"{fs.TEMPORARY}quota"
-"""How all these names begin."""
+RULES = QUOTA
 _MOST = 1 << 20
 """Bytes: no rules are longer."""
 
@@ -37,8 +35,7 @@ class Kept:
         self._root = root
         self._directory = root if tree else os.path.dirname(root)
         # Dovecot shows every file in a tree of mbox files as a folder, except those called .lock
-        self._suffix = "lock" if tree else os.path.basename(root)[:180]
-        self._identity = hashlib.sha256(os.fsencode(root)).hexdigest()[:32]
+        self._suffix = "lock" if tree else kept_suffix(root)
 
     def read(self, note: str = "") -> bytes | None:
         """Return the rules, or the note of that name; None where there are none.
@@ -101,9 +98,7 @@ class Kept:
     def _places(self, note: str) -> list[str]:
         """Return where it may lie, the place to write to first."""
         name = f"{RULES}{'-' if note else ''}{note}"
-        beside = os.path.join(self._directory, f"{name}.{self._suffix}")
-        state = state_directory()
-        elsewhere = [os.path.join(state, "quota", f"{self._identity}{name[len(RULES) :]}.toml")] if state else []
+        beside, *elsewhere = kept_places(self._root, self._directory, name, self._suffix)
         if is_fit(self._directory):
             return [beside, *elsewhere]
         return [path for path in (beside,) if os.path.lexists(path)] + elsewhere

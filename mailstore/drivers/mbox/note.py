@@ -13,11 +13,14 @@ import stat
 from mailstore.formats.sha256 import sha256
 from mailstore.system import fs
 from mailstore.system.calls import suppress
+from mailstore.system.places import state_directory
 
 APPENDS = f"{fs.TEMPORARY}append."
 COPIES = f"{fs.TEMPORARY}copy."
 NAMES = (APPENDS, COPIES)
 """How the names of these files begin: of the note, and of the new contents of a file that is written in place."""
+QUOTA = f"{fs.TEMPORARY}quota"
+"""How the names begin of what is kept with a store: its quota rules, notes of them."""
 AROUND = 64
 """Bytes that are noted of what stands before an append, and of its beginning."""
 LINE = 512
@@ -96,6 +99,32 @@ class Append:
                 raise
         finally:
             os.close(fd)
+
+
+def kept_places(root: str, directory: str, name: str, suffix: str) -> list[str]:
+    """Return where a text that is kept with the store at ``root`` may lie (``mailstore.drivers.mbox.kept``).
+
+    Args:
+        root: the mbox file, or the directory of the tree.
+        directory: where it lies beside the mail.
+        name: begins with QUOTA.
+        suffix: what the file's name beside the mail ends in.
+    """
+    places, state = [os.path.join(directory, f"{name}.{suffix}")], state_directory()
+    if state:
+        identity = sha256(os.fsencode(root)).hexdigest()[:32]
+        places.append(os.path.join(state, "quota", f"{identity}{name[len(QUOTA) :]}.toml"))
+    return places
+
+
+def has_rules(mailbox: str) -> bool:
+    """Tell whether quota rules may be kept with the store that is the file ``mailbox`` alone."""
+    return any(map(os.path.lexists, kept_places(mailbox, os.path.dirname(mailbox), QUOTA, kept_suffix(mailbox))))
+
+
+def kept_suffix(mailbox: str) -> str:
+    """Return what the names of texts end in that are kept beside a file of mail."""
+    return os.path.basename(mailbox)[:180]
 
 
 def forget(mailbox: str) -> None:

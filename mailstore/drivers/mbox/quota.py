@@ -14,8 +14,8 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from mailstore.drivers.mbox.delivery import are_plain
 from mailstore.drivers.mbox.kept import Kept
+from mailstore.drivers.mbox.staging import are_plain
 from mailstore.drivers.mbox.sync import Folder, place
 from mailstore.errors import CorruptStore, MailstoreError, ReadOnlyStore, UsageError
 from mailstore.model.changes import Append, Change, Usage

@@ -5,8 +5,10 @@ Nothing of ours lies beside the mailbox before the commit, so nothing is left ov
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mailstore.model.changes import Append, Change
 from mailstore.model.info import Arrival, Body, Meta, body_chunks, body_size
 from mailstore.system import fs
 from mailstore.system.spool import Spool
@@ -44,3 +46,13 @@ def stage(arrival: Arrival, directory: str | None) -> StagedMessage:
         spool.close()
         raise
     return StagedMessage(spool, arrival.meta, arrival.key)
+
+
+def are_plain(changes: Sequence[Change]) -> bool:
+    """Tell whether changes are appends that ask nothing of the folder: no key, no UID, no keyword to be listed."""
+    for change in changes:
+        if not isinstance(change, Append) or change.uid or change.staged.key is not None:
+            return False
+        if (change.staged.meta if change.meta is None else change.meta).keywords:
+            return False
+    return True
