@@ -62,6 +62,7 @@ if TYPE_CHECKING:
         Token,
         Usage,
     )
+    from mailstore.model.flags import flag_names
     from mailstore.model.info import (
         BODY,
         CRLF_SIZE,
@@ -141,6 +142,7 @@ _HOMES = {
         "Token",
         "Usage",
     ),
+    "mailstore.model.flags": ("flag_names",),
     "mailstore.model.info": (
         "BODY",
         "CRLF_SIZE",
@@ -250,6 +252,7 @@ __all__ = [
     "UsageError",
     "default_location",
     "detect",
+    "flag_names",
     "format_names",
     "open_store",
     "parse_location",

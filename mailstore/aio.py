@@ -30,6 +30,7 @@ from mailstore.spi import Guard, Location
 from mailstore.store import Store
 from mailstore.store import open_store as _open_store
 from mailstore.transfer import UidMap
+from mailstore.watch import Event, Watch
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -174,6 +175,75 @@ class AsyncStore:
         """See Store.recover."""
         return await self.run(self.store.recover)
 
+    async def watch(
+        self,
+        folders: Iterable[FolderPath | str] | None = None,
+        *,
+        since: str | None = None,
+        own: bool = True,
+        latency: float = 0.05,
+        polling: bool = False,
+    ) -> AsyncWatch:
+        """See Store.watch. The watch waits in a thread of its own: calls into the store go on meanwhile."""
+        watch = await self.run(
+            lambda: self.store.watch(folders, since=since, own=own, latency=latency, polling=polling)
+        )
+        return AsyncWatch(watch)
+
+
+class AsyncWatch:
+    """See mailstore.watch.Watch. An asynchronous context manager and iterator; ``close`` ends the iteration."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mailstore-watch")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """See Watch.close; may be called twice, and while somebody waits."""
+        self.watch.close()
+        self._executor.shutdown(wait=False)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        event = await self.next()
+        if event is None:
+            raise StopAsyncIteration
+        return event
+
+    async def next(self, timeout: float | None = None) -> Event | None:
+        """See Watch.next. Cancelled, it loses no event."""
+        await self._fill(timeout)
+        return self.watch.next(0)
+
+    async def batch(self, timeout: float | None = None) -> list[Event]:
+        """See Watch.batch. Cancelled, it loses no event."""
+        await self._fill(timeout)
+        return self.watch.batch(0)
+
+    async def _fill(self, timeout: float | None) -> None:
+        if self.watch.closed:
+            return
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._executor, self.watch.fill, timeout)
+        except asyncio.CancelledError:
+            self.watch.wake()
+            raise
+
+    @property
+    def token(self) -> str:
+        """See Watch.token."""
+        return self.watch.token
+
 
 @dataclass(frozen=True, slots=True)
 class AsyncDelta:
@@ -226,6 +296,12 @@ class AsyncFolder:
         delta = await self.store.run(self.folder.changes, since, want)
         rows = self.store.each(lambda: (row for batch in delta.batches for row in batch))
         return AsyncDelta(delta.token, delta.full, delta.vanished, rows)
+
+    async def watch(
+        self, *, since: str | None = None, own: bool = True, latency: float = 0.05, polling: bool = False
+    ) -> AsyncWatch:
+        """See Folder.watch."""
+        return await self.store.watch([self.path], since=since, own=own, latency=latency, polling=polling)
 
     async def append(
         self,

@@ -18,6 +18,7 @@ from mailstore.transfer import UidMap, in_batches
 
 if TYPE_CHECKING:
     from mailstore.store import Store
+    from mailstore.watch import Watch
 
 _MOST_SECONDS = 1 << 62
 
@@ -123,6 +124,12 @@ class Folder:
         with self.store.lock:
             delta = self._driver.changes(since, want)
         return Delta(delta.token, delta.full, delta.vanished, self.store.locked(delta.batches))
+
+    def watch(
+        self, *, since: str | None = None, own: bool = True, latency: float = 0.05, polling: bool = False
+    ) -> Watch:
+        """Follow what changes in this folder, under whatever name it goes; see Store.watch."""
+        return self.store.watch([self.path], since=since, own=own, latency=latency, polling=polling)
 
     # -- changing
 

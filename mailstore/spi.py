@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from mailstore.model.caps import Capabilities
 from mailstore.model.changes import (
@@ -430,4 +430,37 @@ class Shards(Protocol):
 
         Where no UID is recorded ``uid`` is 0 and ``key`` is only unique within the part.
         """
+        ...
+
+
+Concern = FolderPath | Literal["listing", "everything"] | None
+"""What a change hints at: one folder's messages, the list of folders and subscriptions, all of it, or nothing."""
+
+
+class WatchPoint(NamedTuple):
+    """A directory whose changes hint at changes of the store. A store names a directory once."""
+
+    directory: str
+    """Absolute path."""
+    concern: Callable[[str], Concern]
+    """What an entry's name hints at; '' stands for the directory as a whole."""
+    contents: bool = False
+    """Whether writes into files there count, not only names that come and go."""
+
+
+@runtime_checkable
+class Watchable(Protocol):
+    """A store that says where to look for changes. One that does not is looked at by the clock."""
+
+    @property
+    def keys_travel(self) -> bool:
+        """Whether a message that moves keeps its Row.key, and no other message of the store has it."""
+        ...
+
+    def watch_points(self) -> list[WatchPoint]:
+        """Return where to listen as of now; asked again whenever the list of folders changes."""
+        ...
+
+    def folder_tokens(self) -> Mapping[FolderPath, Token] | None:
+        """Return where all folders stand, where one question tells; None where each must be asked."""
         ...

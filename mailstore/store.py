@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from mailstore import registry
 from mailstore.errors import FolderExists, InvalidFolderName, NoSuchFolder, Unsupported, UsageError
@@ -20,6 +20,9 @@ from mailstore.model.quota import QuotaRules
 from mailstore.model.specialuse import SPECIAL_USES, guess_special_use
 from mailstore.quota.account import Quota
 from mailstore.spi import Adopting, Cloning, Driver, FreshFolders, Guard, Location, Measuring, Settings, SpecialUse
+
+if TYPE_CHECKING:
+    from mailstore.watch import Watch
 
 _T = TypeVar("_T")
 
@@ -108,6 +111,7 @@ class Store:
             self.fresh_folders = driver
         self._special_use = driver if isinstance(driver, SpecialUse) else None
         self._measuring = driver if isinstance(driver, Measuring) else None
+        self._watches: list[Watch] = []
         self._closed = False
 
     def __repr__(self) -> str:
@@ -126,6 +130,8 @@ class Store:
         with self.lock:
             if not self._closed:
                 self._closed = True
+                for watch in list(self._watches):
+                    watch.close()
                 self.quota.settle()
                 self.driver.close()
 
@@ -176,6 +182,7 @@ class Store:
             self.quota.check_new_folder()
             with suppress(FolderExists):  # another process was faster
                 self.driver.create(path)
+                self._restructured("created", path)
             return Folder(self, path)
 
     @property
@@ -202,6 +209,7 @@ class Store:
                 self._check_special_use(special_use)
             self.quota.check_new_folder()
             self.driver.create(path)
+            self._restructured("created", path)
             if special_use is not None:
                 self.set_special_use(path, special_use)
             return Folder(self, path)
@@ -220,6 +228,7 @@ class Store:
         with self.lock:
             if not old.is_inbox:
                 self.driver.rename(old, new)
+                self._restructured("renamed", old, new)
                 self.quota.settle()
                 return
             if new.is_inbox:
@@ -236,6 +245,7 @@ class Store:
         """
         with self.lock:
             self.driver.delete(_path(path))
+            self._restructured("deleted", _path(path))
             self.quota.settle()
         self.quota.tell()
 
@@ -247,11 +257,13 @@ class Store:
         """
         with self.lock:
             self.driver.subscribe(_path(path), True)
+            self._restructured("subscribed", _path(path))
 
     def unsubscribe(self, path: FolderPath | str) -> None:
         """Take a subscription back; may be called twice."""
         with self.lock:
             self.driver.subscribe(_path(path), False)
+            self._restructured("unsubscribed", _path(path))
 
     def set_special_use(self, path: FolderPath | str, special_use: str | None) -> None:
         r"""Set or clear a folder's RFC 6154 attribute.
@@ -306,6 +318,8 @@ class Store:
         """
         with self.lock:
             outcomes = self.quota.commit(changes, guard, need_uids=need_uids)
+            for watch in self._watches:
+                watch.committed(changes, outcomes)
         self.quota.tell()
         return outcomes
 
@@ -322,6 +336,48 @@ class Store:
         """Finish or undo what a crash left half done; happens at every writable open by itself."""
         with self.lock:
             return self.driver.recover()
+
+    def watch(
+        self,
+        folders: Iterable[FolderPath | str] | None = None,
+        *,
+        since: str | None = None,
+        own: bool = True,
+        latency: float = 0.05,
+        polling: bool = False,
+    ) -> Watch:
+        """Follow what changes, whoever changes it: typed events, none lost (see mailstore.watch).
+
+        Args:
+            folders: which ones; None is all, those too that come about later.
+            since: a ``Watch.token``: begin with what changed since then. Without it the watch begins now.
+            own: tell of changes too that are made through this store object.
+            latency: seconds that a change may wait for others while many come.
+            polling: look by the clock and use no inotify (mail on NFS that other machines change).
+
+        Raises:
+            UsageError: ``since`` is no token.
+        """
+        from mailstore.watch import Watch  # late: a delivery does without
+        from mailstore.watch.source import Source
+
+        chosen = None if folders is None else [_path(path) for path in folders]
+        source = Source(self.driver, self.lock)
+        watch = Watch(
+            source, folders=chosen, since=since, own=own, latency=latency, polling=polling, on_close=self._unwatch
+        )
+        with self.lock:
+            self._watches.append(watch)
+        return watch
+
+    def _unwatch(self, watch: Watch) -> None:
+        with self.lock:
+            if watch in self._watches:
+                self._watches.remove(watch)
+
+    def _restructured(self, what: str, *paths: FolderPath) -> None:
+        for watch in self._watches:
+            watch.restructured(what, *paths)
 
     def locked(self, batches: Iterator[_T]) -> Iterator[_T]:
         """Yield from a driver's iterator, holding the lock only while it works."""

@@ -25,7 +25,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "drivers": frozenset({"errors", "model", "formats", "system", "spi"}),
     "registry": frozenset({"errors", "spi"}),
     "quota": frozenset({"errors", "model", "formats", "system", "spi"}),
-    "facade": frozenset({"errors", "model", "spi", "registry", "quota"}),
+    "watch": frozenset({"errors", "model", "spi", "system"}),
+    "facade": frozenset({"errors", "model", "spi", "registry", "quota", "watch"}),
     "survey": frozenset({"facade", "quota", "registry", "spi", "errors", "model", "formats", "system"}),
     "convert": frozenset({"facade", "errors", "model", "spi", "system"}),
     "service": frozenset({"errors", "system"}),
@@ -50,13 +51,14 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "drivers.sql": frozenset({"apsw"}),
     "drivers.sidecar": frozenset({"apsw"}),
     "drivers.mbox": frozenset({"zstandard"}),
+    "system": frozenset({"inotify_simple"}),
     "service": frozenset({"uvloop"}),
     "testing": frozenset({"pytest", "hypothesis", "apsw"}),
     "cli": frozenset({"click", "tqdm"}),
 }
 # What the command line may import: the public packages.
 PUBLIC = frozenset(
-    f"mailstore{name}" for name in ("", ".convert", ".delivery", ".doctor", ".lmtp", ".quota", ".survey")
+    f"mailstore{name}" for name in ("", ".convert", ".delivery", ".doctor", ".lmtp", ".quota", ".survey", ".watch")
 )
 WRITING_OS = frozenset(
     name

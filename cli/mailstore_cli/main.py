@@ -27,6 +27,8 @@ COMMANDS = {
     "folder": "mailstore_cli.folder:folder",
     "quota": "mailstore_cli.quota:quota",
     "lmtp": "mailstore_cli.lmtp:lmtp",
+    "watch": "mailstore_cli.watch:watch",
+    "biff": "mailstore_cli.biff:biff",
     "doctor": "mailstore_cli.doctor:doctor",
     "completion": "mailstore_cli.completion:completion",
 }

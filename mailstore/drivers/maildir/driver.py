@@ -21,13 +21,14 @@ from mailstore.drivers.maildir.layout import Place
 from mailstore.drivers.maildir.records import read_file
 from mailstore.drivers.maildir.staging import StagedFile
 from mailstore.drivers.maildir.view import View
+from mailstore.drivers.maildir.watching import watch_points
 from mailstore.errors import CannotCreate, MailstoreError, NoSuchFolder
 from mailstore.model.caps import Capabilities
 from mailstore.model.changes import Change, FolderInfo, Footprint, Outcome, Recovery, Staged, StoreDelta, Usage
 from mailstore.model.info import Arrival
 from mailstore.model.measure import digest_of
 from mailstore.model.names import FolderPath
-from mailstore.spi import Guard
+from mailstore.spi import Guard, WatchPoint
 from mailstore.system import fs
 
 _ANY_DATE = (-(1 << 62), 1 << 62)
@@ -39,6 +40,7 @@ class MaildirDriver(Keeping):
     """See mailstore.spi.Driver."""
 
     parallel_fresh = True
+    keys_travel = True
 
     def __init__(self, account: Account, evidence: Sequence[str], mask: frozenset[str]) -> None:
         self._account = account
@@ -150,6 +152,14 @@ class MaildirDriver(Keeping):
         if found is None:
             found = self._folders[view.name] = MaildirFolder(view)
         return found
+
+    def watch_points(self) -> list[WatchPoint]:
+        """See Watchable.watch_points."""
+        with fs.errors(self._account.root):
+            return watch_points(self._account)
+
+    def folder_tokens(self) -> None:
+        """See Watchable.folder_tokens: each folder must be asked."""
 
     def usage(self) -> Usage:
         """See Driver.usage."""

@@ -19,6 +19,7 @@ from mailstore.drivers.mbox.quota import MboxQuota
 from mailstore.drivers.mbox.reading import Options
 from mailstore.drivers.mbox.staging import StagedMessage, stage
 from mailstore.drivers.mbox.sync import Folder
+from mailstore.drivers.mbox.watching import watch_points
 from mailstore.drivers.sidecar import Index
 from mailstore.errors import (
     FolderExists,
@@ -44,13 +45,15 @@ from mailstore.model.changes import (
 from mailstore.model.flags import SYSTEM_FLAGS
 from mailstore.model.info import Arrival
 from mailstore.model.names import INBOX, FolderPath
-from mailstore.spi import Guard, Settings
+from mailstore.spi import Guard, Settings, WatchPoint
 from mailstore.system import clock, fs
 from mailstore.system.lockrules import LockRules
 
 
 class MboxDriver(MboxQuota):
     """See mailstore.spi.Driver."""
+
+    keys_travel = False
 
     def __init__(
         self, layout: Layout, options: Options, settings: Settings, index: Index, *, packed: bool, rules: LockRules
@@ -260,6 +263,13 @@ class MboxDriver(MboxQuota):
         """See Driver.folder."""
         folder = self._open(path)
         return MboxFolder(folder, path, lambda: path.is_inbox or os.path.exists(folder.path))
+
+    def watch_points(self) -> list[WatchPoint]:
+        """See Watchable.watch_points."""
+        return watch_points(self._layout)
+
+    def folder_tokens(self) -> None:
+        """See Watchable.folder_tokens: each folder must be asked."""
 
     def usage(self) -> Usage:
         """See Driver.usage."""

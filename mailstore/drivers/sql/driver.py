@@ -21,10 +21,21 @@ from mailstore.drivers.sql.stage import StagedMessage
 from mailstore.drivers.sql.text import decode_keywords, decode_path, decode_text, encode_path, encode_text
 from mailstore.errors import FolderExists, InvalidFolderName, NoSuchFolder, NoSuchMessage, NoSuchStore
 from mailstore.model.caps import Capabilities
-from mailstore.model.changes import Append, Change, FolderInfo, Footprint, Outcome, Recovery, Staged, StoreDelta, Usage
+from mailstore.model.changes import (
+    Append,
+    Change,
+    FolderInfo,
+    Footprint,
+    Outcome,
+    Recovery,
+    Staged,
+    StoreDelta,
+    Token,
+    Usage,
+)
 from mailstore.model.info import CHUNK, Arrival, Meta
 from mailstore.model.names import INBOX, FolderPath
-from mailstore.spi import Guard, Settings
+from mailstore.spi import Guard, Settings, WatchPoint
 from mailstore.system import clock
 
 _T = TypeVar("_T")
@@ -36,6 +47,8 @@ _STALE = 36 * 3600
 
 class SqlDriver(SqlQuota):
     """See mailstore.spi.Driver, Cloning, SpecialUse and QuotaKeeping."""
+
+    keys_travel = False
 
     def __init__(self, database: Database, name: str, settings: Settings) -> None:
         self._database = database
@@ -110,6 +123,17 @@ class SqlDriver(SqlQuota):
 
     def _id(self, folder: int) -> str:
         return f"{self._epoch}-{self._account}-{folder}"
+
+    def watch_points(self) -> list[WatchPoint]:
+        """See Watchable.watch_points. Who commits writes to the ``-wal`` file, who checkpoints to the database."""
+        directory, name = os.path.split(self._database.path)
+        files = ("", name, f"{name}-wal")
+        return [WatchPoint(directory, lambda name: "everything" if name in files else None, contents=True)]
+
+    def folder_tokens(self) -> dict[FolderPath, Token]:
+        """See Watchable.folder_tokens."""
+        rows = self._ask(lambda connection: FolderRow.all(connection, self._account))
+        return {row.path: Token(self._epoch, row.uidvalidity, row.modseq) for row in rows}
 
     def create(self, path: FolderPath) -> FolderInfo:
         """See Driver.create; missing parents are virtual."""

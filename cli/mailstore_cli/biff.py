@@ -1,0 +1,149 @@
+"""``mstore biff``: who has new mail, in one line each; or wait until some comes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from threading import Event, Timer
+
+import click
+
+from mailstore import HEADER, FolderPath, Store, open_store
+from mailstore.watch import Watch
+from mailstore_cli import options
+from mailstore_cli.exitcodes import FAILED, OK
+from mailstore_cli.following import batches, stopped_by_signals
+from mailstore_cli.headers import display_name, shown
+from mailstore_cli.names import folder_text, item_text, parse_folder, safe
+from mailstore_cli.render import fit, out, out_json, plural
+
+
+@dataclass(frozen=True)
+class New:
+    """The new mail of one store: by folder, UIDs of messages that nobody was told of or read."""
+
+    location: str
+    by_folder: dict[FolderPath, list[int]]
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return sum(map(len, self.by_folder.values()))
+
+
+@click.command(
+    short_help="Who has new mail?",
+    context_settings=options.CONTEXT,
+    epilog=options.examples(
+        "mstore biff ~/Maildir",
+        "mstore biff -l ~/Maildir /var/mail/joe",
+        "mstore biff --wait ~/Maildir && mutt",
+        notes=(
+            (
+                "New is a message that has not been seen and that no program has told its reader of yet (\\Recent: in "
+                "a Maildir it lies in new/). Without LOCATION it is $MAIL. Exit code 0: there is new mail; 1: none."
+            ),
+        ),
+    ),
+)
+@click.argument("locations", nargs=-1, type=options.LocationType(), metavar="[LOCATION]...")
+@click.option(
+    "-f",
+    "--folder",
+    "folders",
+    multiple=True,
+    type=options.FolderType(),
+    metavar="FOLDER",
+    help="This folder only. Repeatable.",
+)
+@click.option("-l", "--list", "listed", is_flag=True, help="A line for each new message, like frm -n.")
+@click.option("-w", "--wait", "waiting", is_flag=True, help="Where there is none, wait until some comes.")
+@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="With --wait: no longer than that.")
+@options.json_flag("One JSON object a line for each LOCATION.")
+def biff(
+    locations: tuple[str, ...],
+    folders: tuple[str, ...],
+    listed: bool,
+    waiting: bool,
+    timeout: float | None,
+    as_json: bool,
+) -> int:
+    """Say in one line for each LOCATION how much new mail there is. Nothing there is changed."""
+    if timeout is not None and not waiting:
+        raise click.UsageError("--timeout needs --wait")
+    if not locations:
+        spool = os.environ.get("MAIL", "")
+        if not spool:
+            raise click.UsageError("say LOCATION, or set MAIL")
+        locations = (spool,)
+    chosen = [parse_folder(name) for name in folders]
+    with ExitStack() as stack:
+        stores = {place: stack.enter_context(open_store(place, readonly=True)) for place in dict.fromkeys(locations)}
+        found = {place: look(place, store, chosen) for place, store in stores.items()}
+        if waiting and not any(new.count for new in found.values()):
+            found = wait(stores, chosen, timeout) or found
+        for place, new in found.items():
+            if as_json:
+                by_folder = {str(path): uids for path, uids in new.by_folder.items()}
+                out_json({"location": place, "new": new.count, "folders": by_folder})
+            elif new.count:
+                out(_line(new))
+                if listed:
+                    _list(stores[place], new)
+    return OK if any(new.count for new in found.values()) else FAILED
+
+
+def look(location: str, store: Store, chosen: Sequence[FolderPath]) -> New:
+    """Return what is new in a store now."""
+    paths = chosen or [info.path for info in store.folders() if info.selectable]
+    by_folder: dict[FolderPath, list[int]] = {}
+    for path in paths:
+        new = [message.uid for message in store.folder(path).messages(0) if message.uid and _is_new(message.flags)]
+        if new:
+            by_folder[path] = new
+    return New(location, by_folder)
+
+
+def _is_new(flags: Collection[str]) -> bool:
+    return "\\Recent" in flags and "\\Seen" not in flags
+
+
+def wait(stores: Mapping[str, Store], chosen: Sequence[FolderPath], timeout: float | None) -> dict[str, New] | None:
+    """Wait until new mail comes into one of the stores; None where the time is over or a signal came."""
+    timer = None
+    with ExitStack() as stack:
+        stop = stack.enter_context(stopped_by_signals())
+        if timeout is not None:
+            timer = Timer(timeout, stop.set)
+            timer.start()
+            stack.callback(timer.cancel)
+        follows = {place: stack.enter_context(store.watch(chosen or None)) for place, store in stores.items()}
+        for found in _now_and_then(follows, stores, chosen, stop):
+            if any(new.count for new in found.values()):
+                return found
+    return None
+
+
+def _now_and_then(
+    follows: Mapping[str, Watch], stores: Mapping[str, Store], chosen: Sequence[FolderPath], stop: Event
+) -> Iterator[dict[str, New]]:
+    """Yield what is new once the watches are set, and again whenever one of them tells of something."""
+    yield {place: look(place, store, chosen) for place, store in stores.items()}
+    for _ in batches(follows, stop):
+        yield {place: look(place, store, chosen) for place, store in stores.items()}
+
+
+def _line(new: New) -> str:
+    folders = ", ".join(f"{folder_text(path)} {len(uids)}" for path, uids in new.by_folder.items())
+    return f"{safe(new.location)}: {plural(new.count, 'new message')} ({folders})"
+
+
+def _list(store: Store, new: New) -> None:
+    for path, uids in new.by_folder.items():
+        for message in store.folder(path).fetch(uids, HEADER):
+            if message.row.header is not None:
+                head = shown(message.row.header)
+                author = fit(safe(display_name(head.author)), 24)
+                out(f"  {item_text(path, message.uid):<10}  {author}  {safe(head.subject)}")

@@ -1,0 +1,69 @@
+"""What changed between two lists of folders, as events in an order that can be replayed.
+
+Folders with stable ids are known again under another name. The problem is names that are taken: A becomes B while B
+becomes C, or A and B are exchanged. Renames are told from the end of such a chain; in a ring one folder is told as
+deleted and made anew, with all its messages. A folder that stands in the way of a name goes first, any other last,
+after its messages moved elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from mailstore.model.changes import FolderInfo
+from mailstore.model.events import FolderCreated, FolderDeleted, FolderRenamed, SubscriptionChanged
+from mailstore.model.names import FolderPath
+
+
+class FolderChanges(NamedTuple):
+    """Events in the order of the fields; messages that move come before ``deleted``."""
+
+    in_the_way: tuple[FolderDeleted, ...]
+    renamed: tuple[FolderRenamed, ...]
+    created: tuple[FolderCreated, ...]
+    subscribed: tuple[SubscriptionChanged, ...]
+    deleted: tuple[FolderDeleted, ...]
+
+
+Folders = Mapping[FolderPath, FolderInfo]
+
+
+def compare(before: Folders, now: Folders, *, stable_ids: bool) -> FolderChanges:
+    """Return what makes ``now`` out of ``before``; folders are one by id, or else by path. INBOX is always INBOX."""
+    old, new = _by_identity(before, stable_ids), _by_identity(now, stable_ids)
+    gone = {old[one] for one in old.keys() - new.keys()}
+    made = {new[one] for one in new.keys() - old.keys()}
+    renames: list[tuple[FolderPath, FolderPath]] = []
+    waiting = {old[one]: new[one] for one in old.keys() & new.keys() if old[one] != new[one]}
+    while waiting:
+        ready = sorted(path for path, target in waiting.items() if target not in waiting)
+        if ready:
+            renames += [(path, waiting.pop(path)) for path in ready]
+        else:
+            ring = min(waiting)
+            gone.add(ring)
+            made.add(waiting.pop(ring))
+    taken = made | {target for _, target in renames}
+    deleted = [FolderDeleted(path, before[path].id) for path in sorted(gone)]
+    return FolderChanges(
+        tuple(event for event in deleted if event.folder in taken),
+        tuple(FolderRenamed(target, path, now[target].id) for path, target in renames),
+        tuple(FolderCreated(path, now[path].id) for path in sorted(made)),
+        _subscriptions(before, now),
+        tuple(event for event in deleted if event.folder not in taken),
+    )
+
+
+def _by_identity(folders: Folders, stable_ids: bool) -> dict[str | FolderPath, FolderPath]:
+    return {
+        info.id if stable_ids and info.id and not path.is_inbox else path: path
+        for path, info in folders.items()
+        if info.selectable
+    }
+
+
+def _subscriptions(before: Folders, now: Folders) -> tuple[SubscriptionChanged, ...]:
+    were = {path for path, info in before.items() if info.subscribed}
+    are = {path for path, info in now.items() if info.subscribed}
+    return tuple(SubscriptionChanged(path, path in are) for path in sorted(were ^ are))
