@@ -122,8 +122,7 @@ class CrashContract(Contract):
     def test_short_writes(self, scratch: Harness, operation: Operation) -> None:
         """A write that writes less than all is gone on with."""
         clean = undisturbed(scratch, operation)
-        mine = self.turn(operation, "short")
-        for at in chosen(clean.seen, 2, mine, lambda name: name in ("write", "pwrite")):
+        for at in (at for at, name in enumerate(clean.seen, 1) if name in ("write", "pwrite")):
             trial = Trial(scratch, operation, f"short-{at}")
             with told(f"short write at {at} of {clean.seen}"):
                 run = trial.run(Plan(at, "short"))
