@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 from _thread import allocate_lock, get_ident
 
-from mailstore.system import fs
 from mailstore.system.dotlocks import Dotlock, try_dotlock
 from mailstore.system.kernellocks import obtained, try_lock, unlock
 from mailstore.system.lockrules import LockRules
@@ -25,8 +24,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mailstore.system.locks import Pauses
 
-_writing: dict[int, tuple[tuple[int, int, int, int], list[str]]] = {}
-"""By descriptor, for each mailbox that is locked for writing here: (process, thread, device, inode), kernel locks."""
+_writing: dict[int, tuple[int, int, int, int]] = {}
+"""By descriptor, for each mailbox that is locked for writing here: (process, thread, device, inode)."""
 
 
 class MailboxReplaced(Exception):
@@ -107,7 +106,8 @@ class mailbox_lock:  # noqa: N801 - it is called where a ``with`` begins
             if not is_named(self._path, self._fd):
                 raise MailboxReplaced(self._path)
             if not why:
-                _note(self._fd, attempt.kernel)
+                status = os.fstat(self._fd)
+                _writing[self._fd] = os.getpid(), get_ident(), status.st_dev, status.st_ino
                 had = True
         finally:
             if not had:
@@ -119,37 +119,6 @@ def _pauses(timeout: float) -> Pauses:
     from mailstore.system.locks import Pauses  # late: most locks are free
 
     return Pauses(timeout)
-
-
-def _note(fd: int, methods: list[str]) -> None:
-    status = os.fstat(fd)
-    _writing[fd] = (os.getpid(), get_ident(), status.st_dev, status.st_ino), methods
-
-
-class replacing:  # noqa: N801 - as above
-    """Rename the open file ``new`` over ``path`` in the block; after it the locked ``fd`` means the new file.
-
-    The new file is locked before it has the name, and the old one until it has lost it: nobody ever finds the mailbox
-    free. ``new`` stays open, and is the caller's to close. Where the block raises, ``fd`` is as it was.
-
-    Raises:
-        StoreBusy: somebody knows the new file already.
-    """
-
-    def __init__(self, new: int, fd: int, path: str) -> None:
-        self._new, self._fd, self._path = new, fd, path
-        self._methods = _writing[fd][1]
-
-    def __enter__(self) -> None:
-        if not all(try_lock(self._new, method, exclusive=True, path=self._path) for method in self._methods):
-            from mailstore.errors import StoreBusy  # late, as above
-
-            raise StoreBusy(f"{fs.shown(self._path)}: the new file is locked already", path=self._path)
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            os.dup2(self._new, self._fd, inheritable=False)
-            _note(self._fd, self._methods)
 
 
 class ReadingLock:
@@ -192,7 +161,7 @@ class ReadingLock:
             return False
         status = os.fstat(self._fd)
         mine = (os.getpid(), get_ident(), status.st_dev, status.st_ino)
-        return any(mine == who for who, _ in list(_writing.values()))
+        return mine in list(_writing.values())
 
     def _enter(self) -> str:
         """Try once; returns which lock others have."""

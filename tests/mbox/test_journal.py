@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mailstore import open_store
-from mailstore.drivers.mbox import journal
+from mailstore.drivers.mbox import inplace, journal
 from mailstore.testing.observe import listing
 
 OLD = b"From a@b Thu Nov  9 22:33:52 2023\nSubject: old\n\nold\n\n"
@@ -81,7 +81,7 @@ def test_shorter_since_it_was_rewritten_in_place(tmp_path: Path) -> None:
     shorter = OLD + NEW[:-1000] + b"\n"
     fd = os.open(box, os.O_RDWR)
     os.pwrite(fd, NEW, len(OLD))
-    journal.copy_over(str(box), fd, iter([shorter]), lambda: None)
+    inplace.copy_over(str(box), fd, iter([shorter]), lambda: None)
     os.close(fd)
     assert len(seen(box)) == 2
     assert box.read_bytes() == shorter

@@ -18,7 +18,7 @@ from support.locking import HOLD, TRY, child_holding, dead_pid, opened, run_chil
 from mailstore.errors import StorageFailure, StoreBusy
 from mailstore.system import clock, kernellocks, locks
 from mailstore.system.lockrules import METHODS, PRESETS, LockRules, read_methods
-from mailstore.system.mailboxlocks import MailboxReplaced, ReadingLock, mailbox_lock, replacing
+from mailstore.system.mailboxlocks import MailboxReplaced, ReadingLock, mailbox_lock
 
 HOST = os.uname().nodename
 AT_ONCE, PATIENT = LockRules(timeout=0), LockRules(timeout=60)
@@ -99,34 +99,6 @@ class TestMailboxLock:
                 assert box.with_name("box.lock").exists()
             with mailbox_lock(str(box), fd, AT_ONCE):
                 pass
-
-    def test_a_mailbox_that_is_replaced_is_never_free(self, box: Path) -> None:
-        new = box.with_name("new")
-        new.write_bytes(b"new")
-        with opened(box) as fd:
-            with mailbox_lock(str(box), fd, LockRules(("fcntl",), timeout=0)), opened(new, os.O_WRONLY) as other:
-                with replacing(other, fd, str(box)):
-                    assert run_child(TRY, box, fcntl.LOCK_SH, "lockf") == "busy"
-                    assert run_child(TRY, new, fcntl.LOCK_SH, "lockf") == "busy"
-                    new.rename(box)
-                os.close(other)
-                assert os.fstat(fd).st_ino == box.stat().st_ino
-                assert run_child(TRY, box, fcntl.LOCK_SH, "lockf") == "busy"
-                os.dup2(fd, other)
-            assert run_child(TRY, box, fcntl.LOCK_EX, "lockf") == "free"
-
-    def test_a_replacement_that_fails_changes_nothing(self, box: Path) -> None:
-        new = box.with_name("new")
-        new.write_bytes(b"new")
-        with opened(box) as fd, mailbox_lock(str(box), fd, LockRules(("fcntl",), timeout=0)):
-            with (
-                opened(new, os.O_WRONLY) as other,
-                pytest.raises(OSError, match="no"),
-                replacing(other, fd, str(box)),
-            ):
-                raise OSError("no")
-            assert os.fstat(fd).st_ino == box.stat().st_ino
-            assert run_child(TRY, box, fcntl.LOCK_SH, "lockf") == "busy"
 
     @pytest.mark.parametrize("removed", [True, False])
     def test_a_replaced_mailbox_is_noticed(self, box: Path, removed: bool) -> None:

@@ -156,8 +156,12 @@ class MboxFolder:
                 end += size
             at += len(run)
             with reading.source.shared():
-                data = reading.source.read(start, end - start) if length <= LIMIT else b""
-                rows = [self._known_row(entry, want, data, start) for entry in run]
+                try:
+                    reading.mark.check(reading.source)
+                    data = reading.source.read(start, end - start) if length <= LIMIT else b""
+                    rows = [self._known_row(entry, want, data, start) for entry in run]
+                except MessageChanged as error:
+                    rows = [_failed(entry, error) for entry in run]
             yield from rows
 
     def _known_row(self, entry: Entry, want: int, data: bytes, base: int) -> Row:
@@ -174,7 +178,8 @@ class MboxFolder:
                 parsed = reading.parse(reading.reread(begin, size))
             # A date that is the file's mtime moves with every append; the index keeps the one that was shown.
             moved = parsed.date != entry.internal_date and not parsed.notes
-            if moved or parsed.body is None or body_size(parsed.body) != entry.size:
+            other = entry.recorded and parsed.content.marks.uid != entry.uid
+            if moved or other or parsed.body is None or body_size(parsed.body) != entry.size:
                 error = MessageChanged(f"folder {self._path}: the file changed while it was read; list it again")
                 return _failed(entry, error)
         except MailstoreError as error:

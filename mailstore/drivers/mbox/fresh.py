@@ -1,8 +1,9 @@
-"""A folder filled out of sight and published by one rename: mailstore.spi.FreshFolder.
+"""A folder filled out of sight and published at once: mailstore.spi.FreshFolder.
 
 Messages are written, as records without numbers, into hidden files beside the mailbox, one for each process that adds.
 ``publish`` copies them, in the order of the receipts, into one more hidden file, with UIDs and the folder's counters;
-that is synced and takes the mailbox's name.
+that is synced and takes the mailbox's name. Where an empty file has that name already, another program may have it open
+and wait for its lock: it is written to as by an append, under the lock, which a crash takes back as a whole.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import NamedTuple, cast
 
 from mailstore.drivers.mbox import render
-from mailstore.drivers.mbox.appending import GATHER
+from mailstore.drivers.mbox.appending import GATHER, write_end
 from mailstore.drivers.mbox.locking import locked
 from mailstore.drivers.mbox.sync import Folder
 from mailstore.drivers.mbox.writing import pseudo
@@ -26,7 +27,6 @@ from mailstore.model.changes import SetState
 from mailstore.model.info import CHUNK, Arrival
 from mailstore.model.names import FolderPath
 from mailstore.system import clock, fs
-from mailstore.system.mailboxlocks import replacing
 
 
 class Receipt(NamedTuple):
@@ -118,7 +118,6 @@ class MboxFresh:
     def publish(self, receipts: Sequence[object], state: SetState | None) -> list[int]:
         """See FreshFolder.publish."""
         with fs.errors(self._file):
-            path = os.path.join(os.path.dirname(self._file), f"{fs.TEMPORARY}{self._id}.whole")
             folder = self._folder()
             known = folder.look()
             uidvalidity, uidnext = known.number(), 1
@@ -131,14 +130,14 @@ class MboxFresh:
                 uids.append(last)
             words = sorted({word for receipt in cast("Sequence[Receipt]", receipts) for word in receipt.keywords})
             base = Base(uidvalidity, max(uidnext - 1, last), tuple(words))
-            fd = fs.create(path)
-            try:
-                fs.copy_body(fd, self._whole(cast("Sequence[Receipt]", receipts), uids, base))
-                fs.sync_file(fd)
-            finally:
-                fs.close(fd)
-            with self._tallied():
-                self._show(path)
+            pieces = self._whole(cast("Sequence[Receipt]", receipts), uids, base)
+            if os.path.lexists(self._file):
+                with self._tallied():
+                    self._fill(folder, pieces)
+            else:
+                whole = self._written(pieces)
+                with self._tallied():
+                    self._show(whole)
             folder.store(known)
             return uids
 
@@ -192,27 +191,35 @@ class MboxFresh:
         rest = line_stop + (len(write_base(_ROOM, eol)) if has_room else 0)
         return piece[:line_stop] + (write_base(base, eol) if base is not None else b"") + piece[rest:]
 
+    def _written(self, pieces: Iterator[bytes]) -> str:
+        """Make the folder's file under a hidden name, synced; returns its path."""
+        path = os.path.join(os.path.dirname(self._file), f"{fs.TEMPORARY}{self._id}.whole")
+        fd = fs.create(path)
+        try:
+            fs.copy_body(fd, pieces)
+            fs.sync_file(fd)
+        finally:
+            fs.close(fd)
+        return path
+
     def _show(self, path: str) -> None:
         """Give the finished file the folder's name, durable on return."""
-        if os.path.lexists(self._file):
-            with locked(self._folder()) as held:
-                if os.fstat(held.fd).st_size:
-                    raise FolderExists(f"folder {self._path} got messages meanwhile", folder=str(self._path))
-                new = fs.open_update(path)
-                try:
-                    fs.imitate(new, os.fstat(held.fd))
-                    fs.sync_file(new)
-                    with replacing(new, held.fd, self._file):
-                        fs.rename(path, self._file)
-                finally:
-                    fs.close(new)
-                fs.sync_directory(os.path.dirname(self._file))
-            return
         try:
             fs.rename_noreplace(path, self._file)
         except FileExistsError:
             raise FolderExists(f"folder {self._path} came about meanwhile", folder=str(self._path)) from None
         fs.sync_directory(os.path.dirname(self._file))
+
+    def _fill(self, folder: Folder, pieces: Iterator[bytes]) -> None:
+        """Write everything into the folder's empty file, durable on return.
+
+        Raises:
+            FolderExists: it is not empty any more.
+        """
+        with locked(folder) as held:
+            if os.fstat(held.fd).st_size:
+                raise FolderExists(f"folder {self._path} got messages meanwhile", folder=str(self._path))
+            write_end(self._file, held.fd, 0, b"", held.refreshing(pieces))
 
     def discard(self) -> None:
         """See FreshFolder.discard."""

@@ -28,18 +28,31 @@ LINE = 512
 
 
 def place(mailbox: str, kind: str) -> str:
-    """Return where the file of ``mailbox`` is whose name begins with ``kind``, one of NAMES."""
-    directory, name = os.path.split(os.path.abspath(mailbox))
-    digest = sha256(os.fsencode(name)).hexdigest()[:32]
-    shared = os.stat(directory).st_mode & (stat.S_ISVTX | stat.S_IWOTH)
-    if os.access(directory, os.W_OK | os.X_OK) and not shared:
+    """Return where we put the file of ``mailbox`` whose name begins with ``kind``, one of NAMES."""
+    return places(mailbox, kind)[-1]
+
+
+def places(mailbox: str, kind: str) -> tuple[str, ...]:
+    """Return where that file may be, ours the last; the same for all symbolic links to the mailbox.
+
+    A directory that is closed to us may be open to another program of ours (``/var/mail`` to root's).
+    """
+    mailbox = os.path.realpath(mailbox) if os.path.islink(mailbox) else os.path.abspath(mailbox)
+    directory, name = os.path.split(mailbox)
+    beside: tuple[str, ...] = ()
+    if not os.stat(directory).st_mode & (stat.S_ISVTX | stat.S_IWOTH):
         # Dovecot passes over .lock; any other file in a tree it would show as a folder.
-        return os.path.join(directory, f"{kind}{digest}.lock")
+        beside = (os.path.join(directory, f"{kind}{_digest(name)}.lock"),)
+        if os.access(directory, os.W_OK | os.X_OK):
+            return beside
     base = os.environ.get("XDG_STATE_HOME", "")
     if not os.path.isabs(base):
         base = os.path.join(os.path.expanduser("~"), ".local", "state")
-    whole = sha256(os.fsencode(os.path.abspath(mailbox))).hexdigest()[:32]
-    return os.path.join(base, "mailstore", "mbox", kind + whole)
+    return (*beside, os.path.join(base, "mailstore", "mbox", kind + _digest(os.path.realpath(mailbox))))
+
+
+def _digest(name: str) -> str:
+    return sha256(os.fsencode(name)).hexdigest()[:32]
 
 
 class Append:
@@ -162,7 +175,7 @@ def open_note(path: str, mailbox: int | None = None) -> int:
 
 def is_pending(mailbox: str) -> bool:
     """Tell whether a crash may have left something to do for ``mailbox``."""
-    if os.path.lexists(place(mailbox, COPIES)):
+    if any(map(os.path.lexists, places(mailbox, COPIES))):
         return True
     try:
         return bool(said(place(mailbox, APPENDS)))

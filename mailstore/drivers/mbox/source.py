@@ -2,7 +2,8 @@
 
 A compressed file (``.gz``, ``.bz2``, ``.xz``, ``.zst``, told by its first bytes, not by its name) is unpacked into an
 unlinked temporary file and is read-only. Everything is read with pread: nothing is mapped (a truncation would kill
-the process), and descriptors may be shared.
+the process), and descriptors may be shared. Where new contents were not wholly copied over the file, the complete copy
+of them is read instead (``inplace``).
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import BinaryIO, cast
 
+from mailstore.drivers.mbox import inplace
+from mailstore.drivers.mbox.note import COPIES, places
 from mailstore.errors import MailstoreError, MessageChanged, NoSuchStore, NotAStore, StorageFailure
 from mailstore.system import fs
 from mailstore.system.lockrules import LockRules
@@ -46,7 +49,7 @@ class Source:
     Attributes:
         path: where it is.
         status: what fstat says, as of the opening or the last ``refresh``.
-        size: bytes to read (unpacked).
+        size: bytes to read (unpacked, or of the copy).
         packed: the compression it came in, or None.
         beat: called at every reading, if there is one: whoever holds a dotlock shows that way that it lives.
     """
@@ -54,6 +57,7 @@ class Source:
     def __init__(self, path: str, rules: LockRules | None = None) -> None:
         self.path = path
         self._spool: Spool | None = None
+        self._copy: inplace.Pending | None = None
         self._rules = rules
         self._process = os.getpid()
         self._lock: ReadingLock | None = None
@@ -66,8 +70,12 @@ class Source:
                 raise NoSuchStore(f"{fs.shown(path)}: no such file", path=path) from None
         try:
             self.status = os.fstat(self.fd)
-            self.size = self.status.st_size
-            self.packed = compression(os.pread(self.fd, 8, 0))
+            with fs.errors(path):
+                self._copies = places(path, COPIES)
+                self._seen = inplace.seen(self._copies)
+                self._copy = inplace.pending(path, self.fd) if any(self._seen) else None
+            self.size = self.status.st_size if self._copy is None else self._copy.size
+            self.packed = compression(self.read(0, 8))
             if self.packed is not None:
                 self._unpack(self.packed)
             elif rules is not None:
@@ -113,17 +121,21 @@ class Source:
     def refresh(self) -> os.stat_result:
         """Take in that the file grew or changed; returns its status now."""
         self.status = os.fstat(self.fd)
-        if self._spool is None:
+        if self._copy is not None:
+            self._copy.look()
+            self.size = self._copy.size
+        elif self._spool is None:
             self.size = self.status.st_size
         return self.status
 
     def is_current(self) -> bool:
-        """Tell whether the path still names this file."""
+        """Tell whether the path still names this file, and its contents are to be had from where they were."""
         try:
             found = os.stat(self.path)
         except OSError:
             return False
-        return (found.st_dev, found.st_ino) == (self.status.st_dev, self.status.st_ino)
+        same = (found.st_dev, found.st_ino) == (self.status.st_dev, self.status.st_ino)
+        return same and inplace.seen(self._copies) == self._seen
 
     def read(self, offset: int, size: int) -> bytes:
         """Return up to ``size`` bytes from ``offset``; fewer only at the end."""
@@ -132,6 +144,8 @@ class Source:
         if self._spool is not None:
             return self._spool.read_at(offset, size)
         try:
+            if self._copy is not None:
+                return self._copy.read_at(offset, size)
             data = os.pread(self.fd, size, offset)
             while len(data) < size and (more := os.pread(self.fd, size - len(data), offset + len(data))):
                 data += more
@@ -141,7 +155,7 @@ class Source:
 
     def next_data(self, offset: int) -> int:
         """Return the offset of the first byte from ``offset`` on that is no hole of a sparse file."""
-        if self._spool is not None or offset >= self.size:
+        if self._spool is not None or self._copy is not None or offset >= self.size:
             return offset
         try:
             return min(os.lseek(self.fd, offset, os.SEEK_DATA), self.size)
@@ -167,6 +181,8 @@ class Source:
                 os.close(fd)
         if self._spool is not None:
             self._spool.close()
+        if self._copy is not None:
+            self._copy.close()
 
     def __del__(self) -> None:
         with suppress(OSError, AttributeError):

@@ -27,6 +27,8 @@ from mailstore.errors import (
     MailstoreError,
     NoSuchFolder,
     ReadOnlyStore,
+    StorageFailure,
+    StorageFull,
     Unsupported,
 )
 from mailstore.formats.dovecotfiles import parse_subscriptions, render_subscriptions
@@ -393,7 +395,8 @@ class MboxDriver(MboxQuota):
             finished += Intent.recover(self._layout.root, self._index)
         for path, place in self._scan().folders.items():
             if journal.is_pending(place.file) and os.path.exists(place.file):
-                with locked(self._maybe(path)) as held:
+                # Where there is no room to finish it readers read the copy, and writers say so.
+                with suppress(StorageFull, StorageFailure), locked(self._maybe(path)) as held:
                     finished += held.recovered[0]
                     undone += held.recovered[1]
         for directory in {os.path.dirname(place.file) for place in self._scan().folders.values()}:

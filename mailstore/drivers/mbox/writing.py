@@ -10,22 +10,19 @@ The solution.
   again, at once or by ``recover`` (``mailstore.drivers.mbox.journal``). A file that lacks its last line end or empty
   line gets them first.
 - *Flags* are changed in place where the record's own lines have room (ours are padded).
-- Everything else *rewrites*: a new file beside it, complete and synced, takes the name by one rename; where the
-  directory cannot be written, or the file has other names or an owner we cannot give, the new contents are kept in a
-  journal first and then copied over the old.
+- Everything else *rewrites* in place (``mailstore.drivers.mbox.inplace``): a complete copy first, which is then copied
+  over the old contents.
 
 On the way a rewrite gives every message its UID (X-UID, X-IMAPbase), as Dovecot does on its first visit.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from itertools import chain
 from typing import Literal, NamedTuple
 
-from mailstore.drivers.mbox import journal, render
+from mailstore.drivers.mbox import inplace, journal, render
 from mailstore.drivers.mbox.appending import TAIL, message_of, missing_close, missing_end, write_end
 from mailstore.drivers.mbox.scan import LINE
 from mailstore.drivers.mbox.staging import StagedMessage
@@ -40,7 +37,6 @@ from mailstore.formats.mbox.record import HEAD, Message, read_head
 from mailstore.model.info import CHUNK, Meta
 from mailstore.system import clock, fs
 from mailstore.system.dotlocks import Dotlock
-from mailstore.system.mailboxlocks import replacing
 
 
 class New(NamedTuple):
@@ -147,7 +143,7 @@ class Locked:
         records = (
             render.record(new.staged.body, message, dialect) for new, message in zip(news, messages, strict=True)
         )
-        write_end(self.folder.path, self.fd, size, guard, self._refreshing(chain.from_iterable(records)))
+        write_end(self.folder.path, self.fd, size, guard, self.refreshing(chain.from_iterable(records)))
 
     # --- the folder's counters
 
@@ -339,27 +335,9 @@ class Locked:
 
     def _replace(self, pieces: Iterator[bytes]) -> None:
         """Give the file new contents, all or nothing, durable on return; ``pieces`` may read the old ones."""
-        path = self.folder.path
-        if self.folder.reading is not None and not journal.may_rename(path, self.fd):
-            journal.copy_over(path, self.fd, self._refreshing(gathered(pieces)), self.refresh)
-            return
-        fd, temporary = fs.temporary_beside(path)
-        try:
-            try:
-                fs.copy_body(fd, self._refreshing(gathered(pieces)))
-                fs.imitate(fd, os.fstat(self.fd))
-                fs.sync_file(fd)
-                with replacing(fd, self.fd, path):
-                    fs.rename(temporary, path)
-            finally:
-                fs.close(fd)
-        except BaseException:
-            with suppress(OSError):
-                fs.unlink(temporary, missing_ok=True)
-            raise
-        fs.sync_directory(os.path.dirname(path))
+        inplace.copy_over(self.folder.path, self.fd, self.refreshing(gathered(pieces)), self.refresh)
 
-    def _refreshing(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    def refreshing(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Pass ``pieces`` on, showing others all the while that the dotlock has a living owner."""
         for piece in pieces:
             self.refresh()
