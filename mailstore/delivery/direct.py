@@ -56,7 +56,8 @@ def plain(location: str) -> tuple[str, str, dict[str, str]] | None:
 def maildir_at(location: str) -> str | None:
     """Return the absolute path of the Maildir that ``location`` names beyond doubt, or None.
 
-    It is there and holds ``cur``, ``new`` and ``tmp`` as real directories; the location has no options.
+    It is there and holds ``cur``, ``new`` and ``tmp`` as real directories; the location has no options, and the quota
+    no rules that only the store knows.
     """
     path = location.removeprefix("maildir:")
     if not path or ":" in path or "?" in path or "\0" in path or path.startswith("//"):
@@ -66,17 +67,23 @@ def maildir_at(location: str) -> str | None:
         whole = all(stat.S_ISDIR(os.lstat(f"{path}/{name}").st_mode) for name in ("cur", "new", "tmp"))
     except OSError:
         return None
-    return path if whole else None
+    if not whole:
+        return None
+    from mailstore.delivery import room  # late: other formats do without
+
+    return path if room.is_simple(path) else None
 
 
 def into_maildir(incoming: Incoming, root: str) -> None:
     """Deliver into INBOX of the Maildir at ``root``; durable on return. The file has the root's permissions.
 
     Raises:
+        QuotaExceeded, MessageTooLarge: there is no room for it.
         StorageFull, StorageFailure, ReadOnlyStore: nothing that could be lost was acknowledged; what is visible all the
             same is whole.
     """
-    from mailstore.system.drop import Drop  # late: other formats do without
+    from mailstore.delivery import room  # late: other formats do without
+    from mailstore.system.drop import Drop
 
     drop = None
     try:
@@ -84,7 +91,10 @@ def into_maildir(incoming: Incoming, root: str) -> None:
         drop.write(incoming.head())
         for piece in incoming.rest():
             drop.write(piece)
+        summed = room.check(root, drop.size)
         drop.publish()
+        if summed:
+            room.enter(root, drop.size)
     except BaseException as error:
         _discard(drop)
         if isinstance(error, OSError):

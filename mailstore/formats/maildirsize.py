@@ -51,27 +51,27 @@ class Sums:
         """
         return self.sound and self.lines == 1 and 0 <= age < STALE
 
-    def over(self, size: int, count: int) -> tuple[str, int, int, int] | None:
-        """Tell which limit ``size`` bytes and ``count`` messages more would break; equal to it is allowed.
+    def fits(self, size: int, count: int) -> bool:
+        """Tell whether so many bytes and messages more are allowed beyond doubt; what equals a limit is.
 
-        Returns RFC 9208's name of it, the limit, what is used and what is wanted: in KiB, rounded up, or in messages.
+        False: they may be too much, or the sums cannot be believed.
         """
-        most_bytes, most_messages = self.limits or (0, 0)
-        if most_bytes and self.size + size > most_bytes:
-            return "STORAGE", _kib(most_bytes), _kib(self.size), _kib(size)
-        if most_messages and self.count + count > most_messages:
-            return "MESSAGE", most_messages, self.count, count
-        return None
-
-
-def _kib(size: int) -> int:
-    return -(-size // 1024)
+        if self.limits is None:
+            return False
+        storage, messages = self.limits
+        if not storage and not messages:
+            return True
+        return (
+            self.sound
+            and (not storage or self.size + size <= storage)
+            and (not messages or self.count + count <= messages)
+        )
 
 
 def parse(data: bytes) -> Sums:
     """Read the first ``MOST`` bytes of a file. Nothing that can stand there is an error."""
     first, found, rest = data.partition(b"\n")
-    limits = parse_limits(first)
+    limits = parse_limits(first) if data else None  # an empty file lost them in a crash
     size = count = lines = 0
     sound = found != b"" and limits is not None and len(data) < MOST and b"\0" not in data
     for line in rest.split(b"\n")[:-1]:  # the last one has no line end: it is empty, or was cut off

@@ -75,8 +75,10 @@ def read(path: str) -> tuple[Sums, os.stat_result] | None:
     return parse(data), found
 
 
-def append(path: str, size: int, count: int) -> bool:
-    """Add a line of ``size`` bytes and ``count`` messages; False where there is no such file. Not made durable.
+def append(path: str, size: int, count: int) -> int:
+    """Add a line of ``size`` bytes and ``count`` messages; returns how long the file is then. Not made durable.
+
+    0: there is none. At ``mailstore.formats.maildirsize.MOST`` it is time to make it anew.
 
     Raises:
         OSError: it cannot be written to, or is no regular file. What a short write left is no line: the sums are made
@@ -85,15 +87,15 @@ def append(path: str, size: int, count: int) -> bool:
     try:
         fd = calls.open(path, _APPEND)
     except (FileNotFoundError, NotADirectoryError):
-        return False
+        return 0
     try:
-        _regular(fd, path)
+        length = _regular(fd, path).st_size
         line = render_line(size, count)
         if calls.write(fd, line) != len(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
     finally:
         calls.close(fd)
-    return True
+    return length + len(line)
 
 
 def _regular(fd: int, path: str) -> os.stat_result:

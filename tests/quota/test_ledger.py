@@ -177,6 +177,19 @@ def test_the_opener_s_limits_make_the_file(tmp_path: Path) -> None:
     assert (root / "maildirsize").read_bytes() == b"1000000S,1000C\n" + render_line(len(A), 1)
 
 
+@each_style
+def test_sums_are_kept_by_the_opener_s_style_where_no_other_is_kept(tmp_path: Path, style: QuotaStyle) -> None:
+    root = make(tmp_path / "Maildir")
+    rules = QuotaRules(style=style, storage=10**6)
+    store = opened(root, quota=rules)
+    store.inbox.append(A, flags=["\\Deleted"])
+    store.inbox.append(B)
+    one = Account(root, store, rules, root / "maildirsize")
+    one.right(Usage(1, len(B)) if style == "courier" else Usage(2, len(A) + len(B)))
+    (root / "cur" / "1.nobody.counted,S=1:2,").touch()  # no look at the messages: the sums are believed
+    assert driver_of(store).quota_usage(rules) == driver_of(store).recorded_quota()
+
+
 def test_what_the_tally_tells(tmp_path: Path) -> None:
     one = account(tmp_path)
     driver = driver_of(one.store)

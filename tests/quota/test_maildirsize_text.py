@@ -90,7 +90,9 @@ def test_limits(line: bytes, limits: tuple[int, int] | None) -> None:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (b"", ((0, 0), 0, 0, 0, False)),
+        (b"", (None, 0, 0, 0, False)),
+        (b"\n", ((0, 0), 0, 0, 0, False)),
+        (b"\n50 1\n", ((0, 0), 50, 1, 1, True)),
         (b"1000S", ((1000, 0), 0, 0, 0, False)),
         (b"1000S\n", ((1000, 0), 0, 0, 0, False)),
         (b"1000S\n50 1\n", ((1000, 0), 50, 1, 1, True)),
@@ -129,10 +131,13 @@ def test_lines_are_courier_s() -> None:
 
 def test_equal_to_the_limit_is_allowed() -> None:
     sums = parse(b"1000S,3C\n400 2\n")
-    assert sums.over(600, 1) is None
-    assert sums.over(601, 1) == ("STORAGE", 1, 1, 1)
-    assert sums.over(1, 2) == ("MESSAGE", 3, 2, 2)
-    assert parse(b"0S,0C\n400 2\n").over(GREATEST, 9) is None
+    assert sums.fits(600, 1)
+    assert not sums.fits(601, 1)
+    assert not sums.fits(1, 2)
+    assert parse(b"0S,0C\n400 2\n").fits(GREATEST, 9)
+    assert parse(b"0S,0C\n-400 2\n").fits(1, 1)
+    assert not parse(b"1000S\n-400 2\n").fits(1, 1)
+    assert not parse(b"many\n400 2\n").fits(1, 1)
 
 
 def test_when_a_refusal_is_final() -> None:

@@ -17,18 +17,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 
 from mailstore.drivers.maildir.counting import Counted, count_folder, count_names, file_size
 from mailstore.drivers.maildir.layout import Layout, Spelling
 from mailstore.drivers.maildir.quotafiles import KeptRules
 from mailstore.drivers.maildir.sumsfile import SumsFile, told
-from mailstore.errors import CorruptStore, MailstoreError
+from mailstore.errors import CorruptStore, MailstoreError, UsageError
 from mailstore.formats import maildirname
 from mailstore.model.changes import Usage
 from mailstore.model.flags import DELETED
-from mailstore.model.names import FolderPath
-from mailstore.model.quota import FolderCount, QuotaRules
+from mailstore.model.names import INBOX, FolderPath
+from mailstore.model.quota import FolderCount, FolderRule, QuotaRules
 from mailstore.system import fs
 from mailstore.system.maildirsize import account_of
 
@@ -105,19 +106,36 @@ class Ledger:
             raise CorruptStore(
                 f"{fs.shown(path)}: the first line should say the limits, such as 1000000S,5000C", path=path
             )
-        return self.kept.with_limits(kept, limits)
+        return self._seen_from_here(self.kept.with_limits(kept, limits))
+
+    def _seen_from_here(self, rules: QuotaRules) -> QuotaRules:
+        """Return the account's rules in terms of our own folders: as a folder of it we have an INBOX and no more."""
+        if self._above is None:
+            return rules
+        rule = rules.rule(self._above)
+        ours = FolderRule(INBOX, not rules.counts(self._above, 0), rule.storage, rule.messages)
+        return replace(rules, folders=() if ours == FolderRule(INBOX) else (ours,))
+
+    def _of_account(self, rules: QuotaRules) -> QuotaRules:
+        """Undo that."""
+        return (
+            rules if self._above is None else replace(self.counting(), storage=rules.storage, messages=rules.messages)
+        )
 
     def counting(self) -> QuotaRules:
-        """Return the rules as far as they say what counts; never fails."""
+        """Return the rules as far as they say what counts in the file: those kept, else the opener's; never fails."""
         try:
             kept = self.kept.read()
         except MailstoreError as error:
             told(str(error))
             kept = None
-        return self.kept.with_limits(kept, (0, 0))
+        return self.kept.with_limits(kept or self._given, (0, 0))
 
     def set_rules(self, rules: QuotaRules | None) -> None:
         """See QuotaKeeping.set_quota_rules."""
+        if self._above is not None:
+            above = fs.shown(self._account.root)
+            raise UsageError(f"{fs.shown(self._layout.root)} is a folder of {above}: set the quota there")
         with fs.errors(self._account.root):
             more = self.kept.write(rules)
             limits = (0, 0) if rules is None else _limits_of(rules)
@@ -160,8 +178,8 @@ class Ledger:
         """Add to the sums, by the rules that are kept, and to the tally, by the opener's where it brought some."""
         rules = self.counting()
         more = counted(rules)
-        if any(more):
-            self.sums.append(more.size, more.messages)
+        if any(more) and self.sums.append(more.size, more.messages):
+            self.mend()
         tallied = more if self._given is None else counted(self._given)
         self.tally = Usage(self.tally.messages + tallied.messages, self.tally.size + tallied.size)
 
@@ -209,7 +227,7 @@ class Ledger:
 
     def usage(self, rules: QuotaRules, sure: bool = False) -> Usage:
         """See QuotaKeeping.quota_usage."""
-        found = self.sums.read_leniently()
+        rules, found = self._of_account(rules), self.sums.read_leniently()
         if found is None or not found[0].sound or (sure and not found[0].settled(found[1])):
             return self.recalculate(rules)
         if not _count_alike(rules, self.counting()):
@@ -233,6 +251,7 @@ class Ledger:
 
     def recalculate(self, rules: QuotaRules) -> Usage:
         """See QuotaKeeping.recalculate_quota. What is found is returned, also where it cannot be written."""
+        rules = self._of_account(rules)
         try:
             return self._recount(rules, None)
         except OSError as error:

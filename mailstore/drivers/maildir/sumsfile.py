@@ -77,13 +77,14 @@ class SumsFile:
             told(str(error))
             return None
 
-    def append(self, size: int, count: int) -> None:
-        """Add a line where there is a file; never fails."""
+    def append(self, size: int, count: int) -> bool:
+        """Add a line where there is a file; True: it is so long now that it is time to make it anew. Never fails."""
         path = self.path
         try:
-            files.append(path, size, count)
+            return files.append(path, size, count) >= maildirsize.MOST
         except OSError as error:
             told(f"{fs.shown(path)}: {size} bytes in {count} messages were not entered: {error.strerror}")
+            return False
 
     def replace(self, limits: tuple[int, int], total: Usage) -> None:
         """Write a new file in the place of the old one, durable on return.
