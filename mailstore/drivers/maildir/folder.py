@@ -66,6 +66,9 @@ class MaildirFolder:
             known = self._view.refresh() if self._view.first is not None else known
             entries = list(known.entries.values())
             return Delta(token, True, (), self._full(entries, want))
+        if self._view.first is not None:  # the index has no entries before that is settled
+            known = self._view.refresh()
+            token = known.token()
         entries = known.changed_since(since.modseq)
         vanished = known.vanished_since(since.modseq)
         return Delta(token, False, vanished, rows.batches(self._view, entries, want, keep_gone=False))
