@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
-from mailstore.model.caps import Capabilities
+from mailstore.model.caps import Capabilities, Joint
 from mailstore.model.changes import (
+    Append,
     Change,
     Delta,
     FolderInfo,
@@ -288,6 +289,52 @@ class Adopting(Protocol):
         ``staged`` stays its store's, to be committed or discarded there; either may come first. None where the two
         cannot share it: another owner, group, permission or file system, another format; nothing is staged then.
         """
+        ...
+
+
+class Part(NamedTuple):
+    """One store's part of what is committed together."""
+
+    driver: Driver
+    changes: Sequence[Append]
+    guard: Guard | None
+
+
+class Together(Protocol):
+    """Deliveries into several open stores with the same ``Joint.key``, staged and committed together, once.
+
+    Calls come from one thread at a time, as those into the drivers.
+    """
+
+    def stage(self, driver: Driver, arrivals: Sequence[Arrival]) -> list[Staged]:
+        """Stage as ``driver.stage`` does, for ``commit`` or ``driver.discard``, but for no other commit."""
+        ...
+
+    def commit(self, parts: Sequence[Part]) -> list[list[Outcome] | Exception]:
+        """Commit as Driver.commit without UIDs does for each part, durable on return; each store comes once.
+
+        Returns:
+            of each part its outcomes, or the error that Driver.commit would raise. The trouble of one store is not
+            another's, except where what they share is in trouble.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release everything; may be called twice."""
+        ...
+
+
+@runtime_checkable
+class Joining(Protocol):
+    """Native shortcut ``join``: deliveries into several stores as one: one transaction, or the same barriers."""
+
+    @property
+    def joint(self) -> Joint | None:
+        """What this store shares with others; None where it is open for reading only."""
+        ...
+
+    def together(self) -> Together:
+        """Begin deliveries into this store and others that share ``joint``; closed by the caller."""
         ...
 
 

@@ -13,13 +13,25 @@ from mailstore import registry
 from mailstore.errors import FolderExists, InvalidFolderName, NoSuchFolder, Unsupported, UsageError
 from mailstore.folder import Folder
 from mailstore.model.caps import NATIVE_SHORTCUTS, Capabilities
-from mailstore.model.changes import Change, FolderInfo, Footprint, Outcome, Recovery, Staged, StoreDelta, Usage
+from mailstore.model.changes import Append, Change, FolderInfo, Footprint, Outcome, Recovery, Staged, StoreDelta, Usage
 from mailstore.model.info import Arrival
 from mailstore.model.names import INBOX, FolderPath
 from mailstore.model.quota import QuotaRules
 from mailstore.model.specialuse import SPECIAL_USES, guess_special_use
 from mailstore.quota.account import Quota
-from mailstore.spi import Adopting, Cloning, Driver, FreshFolders, Guard, Location, Measuring, Settings, SpecialUse
+from mailstore.spi import (
+    Adopting,
+    Cloning,
+    Driver,
+    FreshFolders,
+    Guard,
+    Joining,
+    Location,
+    Measuring,
+    Part,
+    Settings,
+    SpecialUse,
+)
 
 if TYPE_CHECKING:
     from mailstore.watch import Watch
@@ -105,6 +117,10 @@ class Store:
         """The native shortcut ``adopt``, or None; call it holding ``lock``."""
         if "adopt" in native and isinstance(driver, Adopting):
             self.adopt = driver.adopt
+        self.joining: Joining | None = None
+        """The native shortcut ``join``, or None; see mailstore.together."""
+        if "join" in native and isinstance(driver, Joining):
+            self.joining = driver
         self.fresh_folders: FreshFolders | None = None
         """The native shortcut ``fresh``, or None."""
         if "fresh" in native and isinstance(driver, FreshFolders):
@@ -322,6 +338,14 @@ class Store:
                 watch.committed(changes, outcomes)
         self.quota.tell()
         return outcomes
+
+    def part(self, changes: Sequence[Append]) -> Part:
+        """Return deliveries as this store's part of a joint commit (see mailstore.together), under ``lock``.
+
+        Raises:
+            QuotaExceeded, MessageTooLarge: the quota does not allow them.
+        """
+        return Part(self.driver, changes, self.quota.guard(changes))
 
     def resolve(self, keys: Sequence[bytes]) -> dict[bytes, tuple[FolderPath, int]]:
         """Return folder and UID of those idempotency keys that are stored."""

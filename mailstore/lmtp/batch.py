@@ -12,12 +12,15 @@ The solution. When a batch fails, what is known decides:
   Where not even the first is done, a sync may have failed after all were renamed: then nobody knows, nothing is tried
   again, and all are told "later": a mail may come twice then, but never not at all.
 - Where the store itself is in trouble (locked, I/O error, damaged), all get that error, once.
+Of several stores that are committed together each has outcomes, or an error, of its own, and the same is done with
+those; an error of what they share is each one's.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from typing import NamedTuple
 
 from mailstore.delivery.stored import existing, folder_named
@@ -27,6 +30,7 @@ from mailstore.lmtp.stores import Opened
 from mailstore.model.changes import Append, Outcome, Staged
 from mailstore.model.names import FolderPath
 from mailstore.store import Store
+from mailstore.together import Together
 
 
 class Result(NamedTuple):
@@ -87,64 +91,96 @@ class Job:
 
 
 class Batch:
-    """One commit's worth of deliveries into one store."""
+    """One commit's worth of deliveries into one store, or into several that can be committed together.
 
-    def __init__(self, store: Store, create: bool) -> None:
-        self._store = store
+    Args:
+        create: make folders that are not there (else INBOX takes the mail).
+    """
+
+    def __init__(self, create: bool) -> None:
         self._create = create
 
-    def deliver(self, jobs: Sequence[Job]) -> None:
-        """Stage and commit; every job that is not settled afterwards has failed with what this raises."""
-        units = self._staged(jobs)
-        try:
-            self._commit(units)
-        finally:
-            unused = [unit.staged for unit in units if not unit.used]
-            if unused:
-                self._store.discard(unused)
+    def deliver(self, shares: Sequence[tuple[Store, Sequence[Job]]]) -> None:
+        """Stage and commit; every job that is not settled afterwards has failed with what this raises.
 
-    def _staged(self, jobs: Sequence[Job]) -> list[_Unit]:
+        Args:
+            shares: each store once; where there are several, all have the same ``joining.joint.key``.
+        """
+        with ExitStack() as ending:
+            together = ending.enter_context(Together([store for store, _ in shares])) if len(shares) > 1 else None
+            parts: list[_Part] = []
+            for store, jobs in shares:
+                units: list[_Unit] = []
+                ending.callback(_discard, store, units)
+                self._stage(store, jobs, units, together)
+                parts.append(_Part(store, units))
+            parts = [part for part in parts if part.prepare()]
+            if together is None or len(parts) < 2:
+                for part in parts:
+                    self._commit(part)
+            else:
+                self._commit_together(together, parts)
+
+    def _stage(self, store: Store, jobs: Sequence[Job], units: list[_Unit], together: Together | None) -> None:
         """Stage what is not staged yet; where one of several cannot be, it alone fails."""
         missing = [job for job in jobs if job.staged is None]
         if missing:
             try:
-                arrivals = [job.message.arrival(self._store.capabilities) for job in missing]
-                for job, staged in zip(missing, self._store.stage(arrivals), strict=True):
+                arrivals = [job.message.arrival(store.capabilities) for job in missing]
+                found = store.stage(arrivals) if together is None else together.stage(store, arrivals)
+                for job, staged in zip(missing, found, strict=True):
                     job.staged = staged
             except Exception as error:  # noqa: BLE001 - a defect met by one message must not reach the others
                 if len(missing) == 1:
                     missing[0].fail(error)
                 else:
                     for job in missing:
-                        self._staged([job])
-        units = [_Unit(job, job.staged) for job in jobs if job.staged is not None]
-        for unit in units:
-            self._find_folders(unit)
-        return units
+                        self._stage(store, [job], [], together)
+        for job in jobs:
+            if job.staged is not None:
+                units.append(unit := _Unit(job, job.staged))
+                self._find_folders(store, unit)
 
-    def _find_folders(self, unit: _Unit) -> None:
+    def _find_folders(self, store: Store, unit: _Unit) -> None:
         for place, name in unit.job.folders.items():
             try:
                 path = folder_named(name)
-                unit.places[place] = path if path.is_inbox else existing(self._store, path, self._create)
+                unit.places[place] = path if path.is_inbox else existing(store, path, self._create)
             except Exception as error:  # noqa: BLE001 - as above
                 unit.job.fail(error, [place])
 
-    def _commit(self, units: Sequence[_Unit], *, alone: bool = False) -> None:
-        """Commit the units and settle them; ``alone``: nothing more is tried when it fails."""
-        pairs = [(unit, place) for unit in units for place in unit.places]
-        if not pairs:
-            return
-        changes = [Append(unit.places[place], unit.staged) for unit, place in pairs]
+    def _commit(self, part: _Part, *, alone: bool = False) -> None:
+        """Commit into one store and settle; ``alone``: nothing more is tried when it fails."""
         try:
-            outcomes = self._store.commit(changes, need_uids=False)
+            outcomes = part.store.commit(part.changes, need_uids=False)
         except MailstoreError as error:
-            if alone or len(units) == 1 or not _may_be_one_messages_fault(error):
-                for unit in units:
-                    unit.job.fail(error, unit.places)
-                return
-            self._one_by_one(units)
+            self._refused(part, error, alone=alone)
+        else:
+            self._settle(part, outcomes, alone=alone)
+
+    def _commit_together(self, together: Together, parts: Sequence[_Part]) -> None:
+        """Commit into several stores and settle; what one of them refuses is its own."""
+        results = together.commit([(part.store, part.changes) for part in parts])
+        for part, result in zip(parts, results, strict=True):
+            if isinstance(result, MailstoreError):
+                self._refused(part, result)
+            elif isinstance(result, Exception):
+                for unit in part.units:
+                    unit.job.fail(result, unit.places)
+            else:
+                self._settle(part, result)
+
+    def _refused(self, part: _Part, error: MailstoreError, *, alone: bool = False) -> None:
+        """The commit raised: nothing was changed."""
+        if alone or len(part.units) == 1 or not _may_be_one_messages_fault(error):
+            for unit in part.units:
+                unit.job.fail(error, unit.places)
             return
+        self._one_by_one(part.store, part.units)
+
+    def _settle(self, part: _Part, outcomes: Sequence[Outcome], *, alone: bool = False) -> None:
+        """Tell what became of each message; where only a part was done, go on as the module says."""
+        pairs = part.pairs
         failed = next((at for at, outcome in enumerate(outcomes) if outcome.status == "failed"), len(pairs))
         for (unit, place), outcome in zip(pairs[:failed], outcomes[:failed], strict=True):
             unit.settle(place, outcome)
@@ -154,25 +190,35 @@ class Batch:
         pairs[failed][0].job.fail(cause, [pairs[failed][1]])
         pairs[failed][0].places.pop(pairs[failed][1])
         if failed and not alone and _may_be_one_messages_fault(cause):
-            self._one_by_one([unit for unit in units if unit.places])
+            self._one_by_one(part.store, [unit for unit in part.units if unit.places])
             return
-        for unit in units:
+        for unit in part.units:
             unit.job.fail(cause, unit.places)
 
-    def _one_by_one(self, units: Sequence[_Unit]) -> None:
+    def _one_by_one(self, store: Store, units: Sequence[_Unit]) -> None:
         """Stage each anew and commit it by itself."""
         for unit in units:
             try:
-                self._store.discard([unit.staged])
-                unit.staged = self._store.stage([unit.job.message.arrival(self._store.capabilities)])[0]
+                store.discard([unit.staged])
+                unit.staged = store.stage([unit.job.message.arrival(store.capabilities)])[0]
             except Exception as error:  # noqa: BLE001 - as above
                 unit.job.fail(error, unit.places)
                 continue
-            self._commit([unit], alone=True)
+            part = _Part(store, [unit])
+            if part.prepare():
+                self._commit(part, alone=True)
+
+
+def _discard(store: Store, units: Sequence[_Unit]) -> None:
+    unused = [unit.staged for unit in units if not unit.used]
+    if unused:
+        store.discard(unused)
 
 
 class _Unit:
     """A staged message and the folders it goes to, by their place among the mailboxes."""
+
+    __slots__ = ("job", "places", "staged", "used")
 
     def __init__(self, job: Job, staged: Staged) -> None:
         self.job = job
@@ -186,6 +232,31 @@ class _Unit:
         del self.places[place]
         self.used = self.used and not self.places
         self.job.delivery.settle(place, Result(known=outcome.status == "known"))
+
+
+class _Part:
+    """One store's part of a batch.
+
+    Attributes:
+        store: where it goes.
+        units: what goes there.
+        pairs: a unit and a place among its mailboxes, for each change.
+        changes: what is committed.
+    """
+
+    __slots__ = ("changes", "pairs", "store", "units")
+
+    def __init__(self, store: Store, units: Sequence[_Unit]) -> None:
+        self.store = store
+        self.units = units
+        self.pairs: list[tuple[_Unit, int]] = []
+        self.changes: list[Append] = []
+
+    def prepare(self) -> bool:
+        """Make the changes; False where there are none."""
+        self.pairs = [(unit, place) for unit in self.units for place in unit.places]
+        self.changes = [Append(unit.places[place], unit.staged) for unit, place in self.pairs]
+        return bool(self.changes)
 
 
 def _may_be_one_messages_fault(error: MailstoreError) -> bool:

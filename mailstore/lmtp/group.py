@@ -4,10 +4,12 @@ The problem. A durable commit waits for the disk; one a message, one after the o
 habit. And nobody may
 be told that a mail is stored before it is.
 
-The solution. Each file (a Maildir, an mbox, a database with all its accounts) has one writer at a time, a *lane*. While
+The solution. Each file (an mbox, a database with all its accounts) has one writer at a time, a *lane*; all Maildirs of
+a file system, which deliveries do not lock, have two, so that one fills files while the other waits for the disk. While
 a commit runs, deliveries queue; the next commit takes all that queued, and nothing waits on purpose: alone, a delivery
-is committed at once; under load the batches grow by themselves. Lanes run side by side in a bounded number of threads,
-and take turns.
+is committed at once; under load the batches grow by themselves. What a batch holds for stores that can be committed
+together (native shortcut ``join``: accounts of one database, Maildirs) is one commit. Lanes run side by side in a
+bounded number of threads, and take turns.
 
 A message for several mailboxes is stored once where that can be: several folders of one store share what was staged;
 another store takes the staged file over as one more name of it (native shortcut ``adopt``), or stages its own.
@@ -21,10 +23,12 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from mailstore.delivery.mailboxes import Mailbox
+from mailstore.delivery.stored import folder_named
 from mailstore.errors import StorageFailure
 from mailstore.lmtp.batch import Batch, Delivery, Done, Job
 from mailstore.lmtp.message import Message
-from mailstore.lmtp.stores import Stores, path_of
+from mailstore.lmtp.stores import Opened, Stores, path_of
+from mailstore.model.caps import Joint
 from mailstore.model.changes import Staged
 from mailstore.model.info import Body
 from mailstore.store import Store
@@ -32,13 +36,17 @@ from mailstore.store import Store
 _MOST_MESSAGES = 256
 _MOST_BYTES = 32 << 20
 
+_Share = dict[Opened, list[Job]]
+"""Deliveries that share a commit, by their stores."""
+
 
 class _Lane:
-    """The deliveries that wait for one file's writer."""
+    """The deliveries that wait for one file's writer, or for one of a few."""
 
-    def __init__(self) -> None:
+    def __init__(self, writers: int) -> None:
         self.queue: deque[Job] = deque()
-        self.running = False
+        self.writers = writers
+        self.running = 0
 
 
 class GroupCommit:
@@ -55,7 +63,7 @@ class GroupCommit:
         self._create = create
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="mailstore-lmtp")
         self._lock = threading.Lock()
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[tuple[object, ...], _Lane] = {}
 
     def submit(self, message: Message, mailboxes: Sequence[Mailbox], done: Done) -> None:
         """Deliver ``message`` into each of ``mailboxes``, at least one; ``done`` gets the results. Closes the message.
@@ -84,58 +92,77 @@ class GroupCommit:
 
     def _enqueue(self, job: Job) -> None:
         try:
-            path = path_of(job.location)
+            key, writers = self._lane_of(job)
         except Exception as error:  # noqa: BLE001 - whatever it is becomes the reply
             self._give_up([job], error)
             return
         with self._lock:
-            lane = self._lanes.setdefault(path, _Lane())
+            lane = self._lanes.get(key)
+            if lane is None:
+                lane = self._lanes[key] = _Lane(writers)
             lane.queue.append(job)
-            if lane.running:
+            if lane.running >= lane.writers:
                 return
-            lane.running = True
-        self._go_on(path, lane)
+            lane.running += 1
+        self._go_on(key, lane)
 
-    def _work(self, path: str, lane: _Lane) -> None:
+    def _lane_of(self, job: Job) -> Joint:
+        """Return where a delivery waits. One that may have to wait for a lock waits with its own store's alone."""
+        plain = not job.message.once and not (self._create and any(map(_is_no_inbox, job.folders.values())))
+        joint = self._stores.joint(job.location) if plain else None
+        return joint or Joint((path_of(job.location),), 1)
+
+    def _work(self, key: tuple[object, ...], lane: _Lane) -> None:
         """Commit what queued in a lane; then go to the end of the line of lanes."""
         with self._lock:
             jobs = _take(lane.queue)
-        groups: dict[int | str, list[Job]] = {}
-        for job in jobs:
-            groups.setdefault(job.location if job.opened is None else id(job.opened), []).append(job)
-        for group in groups.values():
-            self._deliver(group)
+        try:
+            for share in self._shares(jobs):
+                self._deliver(share)
+        except Exception as error:  # noqa: BLE001 - a defect; the lane goes on
+            self._give_up(jobs, error)
         with self._lock:
             if not lane.queue:
-                lane.running = False
-                del self._lanes[path]
+                lane.running -= 1
+                if not lane.running:
+                    del self._lanes[key]
                 return
-        self._go_on(path, lane)
+        self._go_on(key, lane)
 
-    def _go_on(self, path: str, lane: _Lane) -> None:
+    def _go_on(self, key: tuple[object, ...], lane: _Lane) -> None:
         try:
-            self._pool.submit(self._work, path, lane)
+            self._pool.submit(self._work, key, lane)
         except RuntimeError:  # shutting down: nobody else would do it
-            self._work(path, lane)
+            self._work(key, lane)
 
-    def _deliver(self, jobs: list[Job]) -> None:
-        """Deliver jobs that belong to one store, and settle every one of them."""
-        opened = jobs[0].opened
-        try:
-            if opened is None:
-                opened = self._stores.acquire(jobs[0].location)
+    def _shares(self, jobs: Iterable[Job]) -> Iterable[_Share]:
+        """Open the stores of ``jobs``, and put together those that can be committed together; all else stays apart."""
+        by_store: dict[Opened, list[Job]] = {}
+        for job in jobs:
             try:
-                Batch(opened.store, self._create).deliver(jobs)
-            finally:
-                for job in jobs:
-                    if job.opened is not None:
-                        self._stores.release(opened)
-                if jobs[0].opened is None:
-                    self._stores.release(opened)
-        except Exception as error:  # noqa: BLE001 - the reply is 451; the server goes on
+                if job.opened is None:
+                    job.opened = self._stores.acquire(job.location)
+            except Exception as error:  # noqa: BLE001 - the reply is 451; the others go on
+                job.fail(error)
+                continue
+            by_store.setdefault(job.opened, []).append(job)
+        shares: dict[tuple[object, ...], _Share] = {}
+        for opened, group in by_store.items():
+            joint = None if group[0].message.once else opened.joint
+            shares.setdefault((opened,) if joint is None else joint.key, {})[opened] = group
+        return shares.values()
+
+    def _deliver(self, share: _Share) -> None:
+        """Deliver jobs into stores that are committed together, and settle every one of them; let go of the stores."""
+        error: Exception = StorageFailure("a delivery was forgotten: a defect of mailstore")
+        try:
+            Batch(self._create).deliver([(opened.store, jobs) for opened, jobs in share.items()])
+        except Exception as problem:  # noqa: BLE001 - the reply is 451; the server goes on
+            error = problem
+        for opened, jobs in share.items():
             self._give_up(jobs, error)
-            return
-        self._give_up(jobs, StorageFailure("a delivery was forgotten: a defect of mailstore"))
+            for _ in jobs:
+                self._stores.release(opened)
 
     def _give_up(self, jobs: Iterable[Job], error: BaseException) -> None:
         """Fail what has no result yet."""
@@ -163,6 +190,10 @@ class GroupCommit:
             ready.append(job)
         for job in ready:
             self._enqueue(job)
+
+
+def _is_no_inbox(folder: str) -> bool:
+    return not folder_named(folder).is_inbox
 
 
 def _take(queue: deque[Job]) -> list[Job]:

@@ -98,7 +98,7 @@ class Message:
         self._recipient = recipient
         self._trace = trace
         self._date = date
-        self._once = once
+        self.once = once
         self._bodies: dict[frozenset[str], Body] = {}
         self._lock = threading.Lock()
 
@@ -115,7 +115,7 @@ class Message:
                 self._bodies[capabilities.reserved_headers] = body
         sender = address(self._sender) if capabilities.unlocked_sender else None
         meta = Meta(RECENT, internal_date=self._date, sender=sender)
-        return Arrival(body, meta, None if self._once is None else identity(body, self._once))
+        return Arrival(body, meta, None if self.once is None else identity(body, self.once))
 
     def _incoming(self) -> Incoming:
         if isinstance(self._content, bytes):

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
+from mailstore.model.caps import Joint
 from mailstore.registry import parse_location
 from mailstore.store import Store, open_store
 
@@ -27,7 +28,7 @@ Identity = tuple[int, int] | None
 class Opened:
     """An open store and who it is; ``store`` is for whoever ``Stores.acquire`` gave it to."""
 
-    __slots__ = ("_store", "identity", "location", "lock", "users", "wanted")
+    __slots__ = ("_store", "identity", "joint", "location", "lock", "users", "wanted")
 
     def __init__(self, location: str) -> None:
         self.location = location
@@ -35,6 +36,8 @@ class Opened:
         self.users = 0
         self.wanted = True
         self.identity: Identity = None
+        self.joint: Joint | None = None
+        """What it shares with other stores; None before it was opened, or where it is nothing."""
         self._store: Store | None = None
 
     @property
@@ -52,6 +55,8 @@ class Opened:
         """Open it; arguments and errors are those of mailstore.open_store."""
         self._store = open_store(self.location, create=create, folders=folders, lock_timeout=lock_timeout)
         self.identity = identity_of(path_of(self.location))
+        joining = self._store.joining
+        self.joint = None if joining is None else joining.joint
 
     def close(self) -> None:
         """Close it; may be called twice."""
@@ -124,6 +129,12 @@ class Stores:
                 raise
             self._drop(found)
 
+    def joint(self, location: str) -> Joint | None:
+        """Return what the store at ``location`` shares with others, as far as it is open; no look at the disk."""
+        with self._lock:
+            found = self._opened.get(location)
+            return None if found is None else found.joint
+
     def release(self, opened: Opened) -> None:
         """Let go of a store; it stays open for the next, as far as there is room."""
         closing = []
@@ -131,10 +142,11 @@ class Stores:
             opened.users -= 1
             if not opened.wanted and opened.users == 0:
                 closing.append(opened)
-            idle = [one for one in self._opened.values() if one.users == 0]
-            for one in idle[: max(len(idle) - self._most, 0)]:
-                del self._opened[one.location]
-                closing.append(one)
+            if len(self._opened) > self._most:
+                idle = [one for one in self._opened.values() if one.users == 0]
+                for one in idle[: max(len(idle) - self._most, 0)]:
+                    del self._opened[one.location]
+                    closing.append(one)
         for one in closing:
             one.close()
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from mailstore.model.flags import SYSTEM_FLAGS
 
-NATIVE_SHORTCUTS = frozenset({"adopt", "clone", "move", "fresh", "shard"})
+NATIVE_SHORTCUTS = frozenset({"adopt", "clone", "join", "move", "fresh", "shard"})
 """Names of the native shortcuts that ``open_store(..., mask=...)`` can switch off; each has a generic fallback."""
 
 
@@ -73,3 +73,15 @@ class Capabilities:
     max_message: int | None = None
     quota: Literal["exact", "in flight"] = "in flight"
     native: frozenset[str] = frozenset()
+
+
+class Joint(NamedTuple):
+    """What a store shares with others, so that deliveries into several of them cost as little as into one.
+
+    Attributes:
+        key: equal for stores that share it.
+        writers: how many commits can be at work on it side by side, each on other stores.
+    """
+
+    key: tuple[object, ...]
+    writers: int

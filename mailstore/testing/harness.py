@@ -122,6 +122,13 @@ class Harness:
         directory.mkdir()
         return type(self)(directory, self.mask)
 
+    def partner(self, name: str) -> Self:
+        """Return a harness for another store with which this one's deliveries can be committed (shortcut ``join``).
+
+        Override it where such stores are no siblings.
+        """
+        return self.sibling(name)
+
     @contextmanager
     def closing(self) -> Iterator[Self]:
         """Close what was opened, however often, on leaving the ``with``."""

@@ -87,7 +87,7 @@ def deliver(store: Scripted, *texts: str, folders: Sequence[str] = ("INBOX",)) -
         Job(Delivery(message(text), len(folders), results[at].extend), "memory:", dict(enumerate(folders)))
         for at, text in enumerate(texts)
     ]
-    Batch(store, create=False).deliver(jobs)  # type: ignore[arg-type]
+    Batch(create=False).deliver([(store, jobs)])  # type: ignore[list-item]
     return results
 
 
@@ -199,22 +199,26 @@ def test_when_nobody_knows_what_was_done_nothing_is_tried_again() -> None:
 # -- lanes
 
 
+class Held:
+    """An open store, as ``Stores.acquire`` gives it."""
+
+    def __init__(self, store: Scripted) -> None:
+        self.store = store
+        self.joint = None
+
+
 class OneStore(Stores):
     """Gives a scripted store for each location."""
 
     def __init__(self, **stores: Scripted) -> None:
         super().__init__()
-        self.scripted = stores
+        self.opened = {name: Held(store) for name, store in stores.items()}
         self.in_use = 0
 
     def acquire(self, location: str) -> Any:
-        found = self.scripted[location.rpartition("/")[2]]
+        found = self.opened[location.rpartition("/")[2]]
         self.in_use += 1
-
-        class Opened:
-            store = found
-
-        return Opened
+        return found
 
     def release(self, opened: Any) -> None:
         self.in_use -= 1

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from support.syscalls import Recorder, open_descriptors
 
-from mailstore.system import fs
-from mailstore.system.barrier import FEW, sync_files
+from mailstore.system import barrier, clock, fs
+from mailstore.system.barrier import FEW, MANY, sync_directories, sync_files
 
 
 def written(directory: Path, count: int) -> list[str]:
@@ -19,6 +19,13 @@ def written(directory: Path, count: int) -> list[str]:
     for number, path in enumerate(paths):
         fs.create_file(path, b"body %d" % number, 0)
     return paths
+
+
+def made(directory: Path, count: int) -> list[str]:
+    paths = [directory / f"d{number}" for number in range(count)]
+    for path in paths:
+        path.mkdir()
+    return list(map(str, paths))
 
 
 @pytest.fixture
@@ -33,7 +40,7 @@ def test_few_files_are_synced_one_by_one(tmp_path: Path, anchor: int, recorder: 
     before = open_descriptors()
     paths = written(tmp_path, count)
     del recorder.log[:]
-    sync_files(paths, anchor)
+    assert sync_files(paths, anchor) is False
     assert recorder.names == ["fsync", "close"] * count
     assert open_descriptors() == before
 
@@ -41,8 +48,50 @@ def test_few_files_are_synced_one_by_one(tmp_path: Path, anchor: int, recorder: 
 def test_many_files_take_one_sync_of_the_file_system(tmp_path: Path, anchor: int, recorder: Recorder) -> None:
     paths = written(tmp_path, FEW + 1)
     del recorder.log[:]
-    sync_files(paths, anchor)
+    assert sync_files(paths, anchor) is True
     assert recorder.log == [("syncfs", (anchor,))]
+
+
+@pytest.mark.parametrize("count", [1, FEW])
+def test_few_directories_are_synced_one_by_one(tmp_path: Path, anchor: int, recorder: Recorder, count: int) -> None:
+    directories = made(tmp_path, count)
+    del recorder.log[:]
+    sync_directories(directories, anchor)
+    assert recorder.names == ["open", "fsync", "close"] * count
+
+
+def test_many_directories_take_one_sync_and_those_elsewhere_their_own(
+    tmp_path: Path, anchor: int, recorder: Recorder
+) -> None:
+    directories = made(tmp_path, FEW)
+    if os.stat("/dev/shm").st_dev == tmp_path.stat().st_dev:
+        pytest.skip("/dev/shm is no file system of its own")
+    del recorder.log[:]
+    sync_directories([*directories, str(tmp_path), "/dev/shm"], anchor)
+    assert recorder.names == ["syncfs", "open", "fsync", "close"]
+    assert recorder.log[1][1][0] == "/dev/shm"
+
+
+def test_after_a_slow_sync_of_the_file_system_only_many_files_take_another(
+    tmp_path: Path, anchor: int, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else is filling the file system: a batch does not wait for that again for a while."""
+    times = [100.0]
+    monkeypatch.setattr(barrier, "_avoided_until", 0.0)
+    monkeypatch.setattr(clock, "monotonic", lambda: times[0])
+    paths = written(tmp_path, MANY)
+    real = fs.calls.syncfs
+
+    def slow(fd: int) -> None:
+        times[0] += 1.0
+        real(fd)
+
+    monkeypatch.setattr(fs.calls, "syncfs", slow)
+    assert sync_files(paths[: FEW + 1], anchor) is True
+    assert sync_files(paths[: MANY - 1], anchor) is False
+    assert sync_files(paths, anchor) is True
+    times[0] += 60
+    assert sync_files(paths[: FEW + 1], anchor) is True
 
 
 @pytest.mark.parametrize("count", [1, FEW + 1])

@@ -12,7 +12,7 @@ The solution, in this order, under Dovecot's lock of every folder concerned, tak
 A failure in 1 and 2 has changed nothing and is raised. In 3 it ends the commit: what went before is synced and stays.
 
 A delivery that needs no UID and holds nothing that needs a record goes without lock and record: the next reader
-numbers it.
+numbers it (``deliver``).
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from mailstore.drivers.maildir import deliver
 from mailstore.drivers.maildir.account import Account
-from mailstore.drivers.maildir.append import Appends, Plan, place, plan, sync_contents
+from mailstore.drivers.maildir.append import Appends
 from mailstore.drivers.maildir.keys import Keys
-from mailstore.drivers.maildir.naming import Namer, needs_record
-from mailstore.drivers.maildir.staging import StagedFile
 from mailstore.drivers.maildir.update import expunge, move, set_flags, set_state
 from mailstore.drivers.maildir.view import View, views_locked
 from mailstore.errors import MailstoreError, Unsupported
@@ -42,16 +41,9 @@ def commit(
     account: Account, find_view: FindView, keys: Keys, changes: Sequence[Change], guard: Guard | None, need_uids: bool
 ) -> list[Outcome]:
     """See Driver.commit."""
-    views: dict[FolderPath, View] = {}
-    for change in changes:
-        for path in (change.folder, change.destination) if isinstance(change, Move) else (change.folder,):
-            if path not in views:
-                views[path] = find_view(path)
-    targets = {change.folder for change in changes if isinstance(change, Append)}
-    for path in targets | {change.destination for change in changes if isinstance(change, Move)}:
-        _complete(account, views[path])
-    if not need_uids and _are_plain_deliveries(changes):
-        return _deliver(account, changes, views, guard)
+    views = _views(account, find_view, changes)
+    if not need_uids and deliver.are_plain(changes):
+        return deliver.alone(deliver.steps(account, changes, views, guard), account.anchor)
     wanted = [c.staged.key for c in changes if isinstance(c, Append) and c.staged.key is not None]
     if wanted:
         keys.look_for(wanted)
@@ -66,6 +58,32 @@ def commit(
     return (
         outcomes if need_uids else [_without_uids(change, one) for change, one in zip(changes, outcomes, strict=True)]
     )
+
+
+def delivery(
+    account: Account, find_view: FindView, changes: Sequence[Append], guard: Guard | None
+) -> deliver.Steps | None:
+    """Return a commit without UIDs that can pass the barriers together with others; None where it needs a lock.
+
+    Raises:
+        NoSuchFolder: see Driver.commit.
+    """
+    if not deliver.are_plain(changes):
+        return None
+    return deliver.steps(account, changes, _views(account, find_view, changes), guard)
+
+
+def _views(account: Account, find_view: FindView, changes: Sequence[Change]) -> dict[FolderPath, View]:
+    """Find the folders that the changes are about; those that take messages are made complete."""
+    views: dict[FolderPath, View] = {}
+    for change in changes:
+        for path in (change.folder, change.destination) if isinstance(change, Move) else (change.folder,):
+            if path not in views:
+                views[path] = find_view(path)
+    targets = {change.folder for change in changes if isinstance(change, Append)}
+    for path in targets | {change.destination for change in changes if isinstance(change, Move)}:
+        _complete(account, views[path])
+    return views
 
 
 def _without_uids(change: Change, outcome: Outcome) -> Outcome:
@@ -171,48 +189,3 @@ def _finish(
     if failure is not None:
         outcomes += [Outcome("failed", error=failure)] * (count - len(outcomes))
     return outcomes
-
-
-# --- deliveries
-
-
-def _are_plain_deliveries(changes: Sequence[Change]) -> bool:
-    """Tell whether all are Appends that need neither a record nor a new keyword letter nor a look at what is there."""
-    for change in changes:
-        if not isinstance(change, Append) or change.staged.key is not None:
-            return False
-        meta = change.staged.meta if change.meta is None else change.meta
-        if needs_record(meta) or meta.keywords or change.uid:
-            return False
-    return True
-
-
-def _deliver(
-    account: Account, changes: Sequence[Change], views: dict[FolderPath, View], guard: Guard | None
-) -> list[Outcome]:
-    if guard is not None:
-        guard(changes)
-    plans: list[Plan] = []
-    uses: dict[str, int] = {}
-    with fs.errors(account.root):
-        for change in changes:
-            assert isinstance(change, Append)
-            assert isinstance(change.staged, StagedFile)
-            view = views[change.folder]
-            plans.append(plan(account, view, Namer(view.records), change, 0))
-            uses[change.staged.path] = uses.get(change.staged.path, 0) + 1
-        sync_contents(account, [one.staged for one in plans])
-    outcomes: list[Outcome] = []
-    touched: dict[str, None] = {}
-    failure: MailstoreError | None = None
-    for one in plans:
-        uses[one.staged.path] -= 1
-        try:
-            with fs.errors(one.view.directory):
-                place(one, touched, last=uses[one.staged.path] == 0)
-        except MailstoreError as error:
-            failure = error
-            break
-        outcomes.append(Outcome("done"))
-        account.ledger.entered(one.view.path, one.meta.flags, one.staged.size)
-    return _finish(account, {}, outcomes, touched, failure, len(plans))

@@ -1,20 +1,23 @@
-"""An open Maildir: mailstore.spi.Driver with the native shortcuts adopt, clone, move, fresh and shard."""
+"""An open Maildir: mailstore.spi.Driver with the native shortcuts adopt, clone, join, move, fresh and shard."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import cached_property
 from typing import cast
 
 from mailstore.drivers.maildir import staging, subscriptions, tree
 from mailstore.drivers.maildir.account import Account
 from mailstore.drivers.maildir.adopt import adopt
 from mailstore.drivers.maildir.clone import clone
-from mailstore.drivers.maildir.commit import commit
+from mailstore.drivers.maildir.commit import commit, delivery
+from mailstore.drivers.maildir.deliver import Steps
 from mailstore.drivers.maildir.folder import MaildirFolder
 from mailstore.drivers.maildir.footprint import footprint
 from mailstore.drivers.maildir.fresh import MaildirFresh
+from mailstore.drivers.maildir.joint import JointDeliveries
 from mailstore.drivers.maildir.keeping import Keeping
 from mailstore.drivers.maildir.keys import Keys
 from mailstore.drivers.maildir.layout import Place
@@ -23,8 +26,8 @@ from mailstore.drivers.maildir.staging import StagedFile
 from mailstore.drivers.maildir.view import View
 from mailstore.drivers.maildir.watching import watch_points
 from mailstore.errors import CannotCreate, MailstoreError, NoSuchFolder
-from mailstore.model.caps import Capabilities
-from mailstore.model.changes import Change, FolderInfo, Footprint, Outcome, Recovery, Staged, StoreDelta, Usage
+from mailstore.model.caps import Capabilities, Joint
+from mailstore.model.changes import Append, Change, FolderInfo, Footprint, Outcome, Recovery, Staged, StoreDelta, Usage
 from mailstore.model.info import Arrival
 from mailstore.model.measure import digest_of
 from mailstore.model.names import FolderPath
@@ -61,7 +64,7 @@ class MaildirDriver(Keeping):
             folder_ids=dovecot,
             batch="prefix",
             foreign_writers=True,
-            native=frozenset({"adopt", "clone", "move", "fresh", "shard"}) - mask,
+            native=frozenset({"adopt", "clone", "join", "move", "fresh", "shard"}) - mask,
         )
 
     # --- folders
@@ -184,10 +187,13 @@ class MaildirDriver(Keeping):
 
     def stage(self, arrivals: Sequence[Arrival]) -> list[Staged]:
         """See Driver.stage."""
+        return self._stage(arrivals, later=False)
+
+    def _stage(self, arrivals: Sequence[Arrival], *, later: bool) -> list[Staged]:
         self._write()
         with fs.errors(self._account.tmp):
             self._prepare_staging()
-            return list(staging.stage(self._account, arrivals))
+            return list(staging.stage(self._account, arrivals, later=later))
 
     def clone(self, folder: FolderPath, uids: Sequence[int]) -> list[Staged]:
         """See Cloning.clone."""
@@ -219,6 +225,28 @@ class MaildirDriver(Keeping):
         """See Driver.commit."""
         self._write()
         return commit(self._account, self._find, self._keys, changes, guard, need_uids)
+
+    @cached_property
+    def joint(self) -> Joint | None:
+        """See Joining.joint: Maildirs of one file system, which take no lock for a delivery."""
+        if self._account.readonly:
+            return None
+        with fs.errors(self._account.root):
+            return Joint(("maildir", os.stat(self._account.root).st_dev), writers=2)
+
+    def together(self) -> JointDeliveries:
+        """See Joining.together."""
+        with fs.errors(self._account.root):
+            return JointDeliveries(fs.open_directory(self._account.root))
+
+    def stage_later(self, arrivals: Sequence[Arrival]) -> list[Staged]:
+        """Stage without a sync, for ``delivery``."""
+        return self._stage(arrivals, later=True)
+
+    def delivery(self, changes: Sequence[Append], guard: Guard | None) -> Steps | None:
+        """Return a commit that can pass the barriers together with others, None where it cannot."""
+        self._write()
+        return delivery(self._account, self._find, changes, guard)
 
     def resolve(self, keys: Sequence[bytes]) -> dict[bytes, tuple[FolderPath, int]]:
         """See Driver.resolve."""

@@ -34,7 +34,7 @@ from mailstore.model.info import Arrival, Meta
 from mailstore.model.measure import crlf_size_of
 from mailstore.model.names import FolderPath
 from mailstore.system import clock, fs, locks
-from mailstore.system.barrier import FEW, sync_files
+from mailstore.system.barrier import sync_files
 
 _NOTHING_ELSE = (None, None, None)
 """Saved date, sender and unique id of a Meta that has none: nothing needs a record field."""
@@ -178,8 +178,7 @@ class MaildirFresh:
 
     def _sync(self, receipts: Sequence[Receipt]) -> None:
         """The first barrier; it covers the names in the hidden folder too."""
-        sync_files([f"{self._hidden}/{name}" for _, name, _, _, _ in receipts], self._anchor)
-        if len(receipts) <= FEW:
+        if not sync_files([f"{self._hidden}/{name}" for _, name, _, _, _ in receipts], self._anchor):
             for sub in ("new", "cur"):
                 fs.sync_directory(f"{self._hidden}/{sub}")
 

@@ -60,13 +60,18 @@ def staging_path(account: Account) -> str:
     return f"{account.tmp}/{account.fresh_base()}Q{next(_serial)}"
 
 
-def stage(account: Account, arrivals: Sequence[Arrival]) -> list[StagedFile]:
+def stage(account: Account, arrivals: Sequence[Arrival], *, later: bool = False) -> list[StagedFile]:
     """Write arrivals into tmp; where one fails none stays.
+
+    Args:
+        account: whose ``tmp``.
+        arrivals: what to write.
+        later: sync none, for a commit that syncs more than these.
 
     Raises:
         OSError, MailstoreError: from the disk, or from a body that cannot be read.
     """
-    each = len(arrivals) <= ONE_BY_ONE
+    each = len(arrivals) <= ONE_BY_ONE and not later
     staged: list[StagedFile] = []
     try:
         staged.extend(_stage_one(account, arrival, each) for arrival in arrivals)  # one by one: what was made is known

@@ -15,12 +15,13 @@ from mailstore.drivers.sql.commit import Commit
 from mailstore.drivers.sql.database import Database
 from mailstore.drivers.sql.dialect import SQLITE
 from mailstore.drivers.sql.folder import SqlFolder
+from mailstore.drivers.sql.joint import JointTransaction
 from mailstore.drivers.sql.quota import SqlQuota
 from mailstore.drivers.sql.rows import AccountRow, FolderRow
 from mailstore.drivers.sql.stage import StagedMessage
 from mailstore.drivers.sql.text import decode_keywords, decode_path, decode_text, encode_path, encode_text
 from mailstore.errors import FolderExists, InvalidFolderName, NoSuchFolder, NoSuchMessage, NoSuchStore
-from mailstore.model.caps import Capabilities
+from mailstore.model.caps import Capabilities, Joint
 from mailstore.model.changes import (
     Append,
     Change,
@@ -46,7 +47,7 @@ _STALE = 36 * 3600
 
 
 class SqlDriver(SqlQuota):
-    """See mailstore.spi.Driver, Cloning, SpecialUse and QuotaKeeping."""
+    """See mailstore.spi.Driver, Cloning, Joining, SpecialUse and QuotaKeeping."""
 
     keys_travel = False
 
@@ -59,7 +60,7 @@ class SqlDriver(SqlQuota):
             writable=not database.readonly,
             foreign_writers=True,
             quota="exact",
-            native=frozenset({"clone", "move"}) - settings.mask,
+            native=frozenset({"clone", "join", "move"}) - settings.mask,
         )
         self.evidence = (
             "SQLite 3 database with mailstore's application id",
@@ -272,11 +273,35 @@ class SqlDriver(SqlQuota):
     def commit(self, changes: Sequence[Change], *, guard: Guard | None = None, need_uids: bool = True) -> list[Outcome]:
         """See Driver.commit: one transaction, so that all changes are carried out or none."""
         with self._database.write(bulk=_is_bulk(changes)) as connection:
-            commit = Commit(connection, self._account, changes, need_uids)
-            if guard is not None:
-                guard(changes)
-            with self._tallied(connection):
-                return commit.run()
+            return self._commit(connection, changes, guard, need_uids)
+
+    def _commit(
+        self, connection: apsw.Connection, changes: Sequence[Change], guard: Guard | None, need_uids: bool
+    ) -> list[Outcome]:
+        commit = Commit(connection, self._account, changes, need_uids)
+        if guard is not None:
+            guard(changes)
+        with self._tallied(connection):
+            return commit.run()
+
+    @property
+    def joint(self) -> Joint | None:
+        """See Joining.joint: the accounts of one database."""
+        return None if self._database.readonly else Joint(("sqlite", self._database.path), writers=1)
+
+    def together(self) -> JointTransaction:
+        """See Joining.together."""
+        return JointTransaction(self._database)
+
+    def commit_within(
+        self, database: Database, connection: apsw.Connection, changes: Sequence[Append], guard: Guard | None
+    ) -> list[Outcome]:
+        """Commit without UIDs within a transaction of another account's ``database``, which the guard reads too."""
+        own, self._database = self._database, database
+        try:
+            return self._commit(connection, changes, guard, False)
+        finally:
+            self._database = own
 
     def resolve(self, keys: Sequence[bytes]) -> dict[bytes, tuple[FolderPath, int]]:
         """See Driver.resolve."""

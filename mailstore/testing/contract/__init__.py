@@ -11,6 +11,7 @@ from mailstore.testing.contract.listing import FolderListingContract
 from mailstore.testing.contract.metadata import MetadataContract
 from mailstore.testing.contract.natives import NativeContract
 from mailstore.testing.contract.stores import StoreContract
+from mailstore.testing.contract.together import TogetherContract
 from mailstore.testing.contract.transfer import TransferContract
 from mailstore.testing.contract.uids import UidContract
 
@@ -28,6 +29,7 @@ class DriverContract(
     StoreContract,
     CrashContract,
     NativeContract,
+    TogetherContract,
     EverythingContract,
 ):
     """Every clause. Subclass it, and set ``harness_class``."""

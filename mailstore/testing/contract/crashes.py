@@ -27,6 +27,12 @@ KILLS, TWICE, FAILS, CUTS = 12, 2, 6, 10
 """How many points of an operation are interrupted in which way, where the run is not a thorough one."""
 
 
+def scratch_directory() -> tempfile.TemporaryDirectory[str]:
+    """Return a directory for one test, in memory where there is such a file system."""
+    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a fresh directory is made in it
+    return tempfile.TemporaryDirectory(prefix="mailstore-crashes-", dir=place)
+
+
 class CrashContract(Contract):
     """Section 10: crashes and failing disks."""
 
@@ -37,8 +43,7 @@ class CrashContract(Contract):
     @pytest.fixture
     def scratch(self, harness: Harness) -> Iterator[Harness]:
         """Return a harness on a file system in memory, where there is one: a kill loses nothing that was written."""
-        place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a fresh directory is made in it
-        with tempfile.TemporaryDirectory(prefix="mailstore-crashes-", dir=place) as directory:
+        with scratch_directory() as directory:
             yield type(harness)(Path(directory), harness.mask)
 
     @clause("10.1")
