@@ -30,8 +30,10 @@ _DOVECOT_OPTION = re.compile(r":([A-Z][A-Z0-9]*)=([^:]*)\Z")
 _INDEX_PLACES = ("auto", "beside", "state", "memory")
 _DATABASE_SUFFIXES = (".db", ".sqlite", ".sqlite3")
 
-_LATE = ("ctypes", "random", "tempfile", "urllib.parse")
-"""What our own modules load of the standard library only when they need it."""
+_LATE = ("apsw", "ctypes", "hashlib", "json", "random", "tempfile", "tomllib", "urllib.parse")
+"""What our own modules load of others only when they need it."""
+_LATE_PACKAGES = ("mailstore.formats", "mailstore.quota")
+"""What drivers and the façade load of ours only when they need it."""
 
 _registered: dict[str, Format] = {}
 
@@ -75,9 +77,10 @@ def load_wholly(location: str) -> None:
     for name in _LATE:
         import_module(name)
     match = _PREFIX.match(location)
-    for name in _OURS if match is None or find_format(match[1]) is None else (match[1],):
-        form = find_format(name)
-        module = import_module(_OURS.get(name, type(form).__module__))
+    names = _OURS if match is None or find_format(match[1]) is None else (match[1],)
+    packages = [_OURS.get(name, type(find_format(name)).__module__) for name in names]
+    for name in (*packages, *_LATE_PACKAGES):
+        module = import_module(name)
         for found in walk_packages(getattr(module, "__path__", ()), module.__name__ + "."):
             import_module(found.name)
 

@@ -20,7 +20,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
-from mailstore.system.sockets import remove
+from mailstore.system.sockets import inherited, listen, remove
+
+__all__ = ["Ending", "Service", "inherited", "listen", "serve"]
 
 # Loaded here and not when needed: a server that was started by root may not be able to read code later.
 _new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop

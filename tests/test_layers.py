@@ -32,6 +32,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "service": frozenset({"errors", "system"}),
     "delivery": frozenset({"facade", "quota", "registry", "errors", "model", "formats", "system"}),
     "lmtp": frozenset({"facade", "quota", "delivery", "service", "registry", "errors", "model", "formats", "system"}),
+    "policy": frozenset({"facade", "quota", "delivery", "service", "errors", "model"}),
     "doctor": frozenset({"errors", "spi", "registry", "system"}),
     "testing": frozenset({"facade", "errors", "model", "spi", "system"}),
     "cli": frozenset({"__init__"}),
@@ -58,7 +59,8 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
 }
 # What the command line may import: the public packages.
 PUBLIC = frozenset(
-    f"mailstore{name}" for name in ("", ".convert", ".delivery", ".doctor", ".lmtp", ".quota", ".survey", ".watch")
+    f"mailstore{name}"
+    for name in ("", ".convert", ".delivery", ".doctor", ".lmtp", ".policy", ".quota", ".service", ".survey", ".watch")
 )
 WRITING_OS = frozenset(
     name
@@ -80,6 +82,7 @@ WRITING_FUNCTIONS = frozenset({"shutil.rmtree", "shutil.move", "shutil.copy", "s
 }
 WRITES: dict[str, frozenset[str]] = {
     "mailstore.convert.workers": frozenset({"os.write"}),  # into a pipe to another process
+    "mailstore.policy.streams": frozenset({"os.fdopen"}),  # answers to a client, into a pipe
     "mailstore_cli.mda": frozenset({"os.write"}),  # a line to standard error
     "mailstore_cli.add": frozenset({"tempfile.SpooledTemporaryFile"}),  # standard input that is read twice
 }

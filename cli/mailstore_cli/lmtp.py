@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import sys
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import click
 
-from mailstore import UsageError
-from mailstore_cli import options
+from mailstore_cli import options, serving
 from mailstore_cli.exitcodes import OK
-
-if TYPE_CHECKING:
-    import socket
 
 
 @click.command(
@@ -27,10 +20,7 @@ if TYPE_CHECKING:
     ),
 )
 @click.argument("location", type=options.LocationType())
-@click.option("--listen", "addresses", multiple=True, metavar="ADDRESS", help="HOST:PORT or unix:PATH. Repeatable.")
-@click.option("--socket-mode", default="600", show_default=True, metavar="OCTAL", help="Permissions of UNIX sockets.")
-@click.option("--socket-owner", metavar="USER[:GROUP]", help="Who owns UNIX sockets (as root).")
-@click.option("-u", "--user", metavar="NAME", help="Become this system user once the sockets are there (as root).")
+@serving.sockets()
 @click.option(
     "-m", "--folder", default="INBOX", show_default=True, metavar="FOLDER", help="Where mail goes in a mailbox."
 )
@@ -48,15 +38,7 @@ if TYPE_CHECKING:
 @click.option("--hostname", metavar="NAME", help="As the greeting and Received say it; this host's, if not given.")
 @click.option("--max-size", type=click.IntRange(0), default=50 << 20, show_default=True, help="Bytes; 0 is no limit.")
 @click.option("--max-recipients", type=click.IntRange(1), default=1000, show_default=True, help="Of one message.")
-@click.option("--max-connections", type=click.IntRange(1), default=200, show_default=True, help="At once.")
-@click.option(
-    "--idle-timeout",
-    type=click.FloatRange(0, min_open=True),
-    default=300.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Close connections that are silent for so long.",
-)
+@serving.clients(connections=200, idle_timeout=300.0)
 @options.lock_timeout
 @click.option("-v", "--verbose", is_flag=True, help="A line on standard error for each delivery.")
 def lmtp(
@@ -89,8 +71,7 @@ def lmtp(
     from mailstore.delivery import become
     from mailstore.lmtp import Limits, Mailboxes, Server, Settings, serve
 
-    level = logging.INFO if verbose else logging.WARNING
-    logging.basicConfig(stream=sys.stderr, format="mstore: %(message)s", level=level)
+    serving.log_to_stderr(verbose)
     mailboxes = Mailboxes(location, folder, sub_address, separator)
     settings = Settings(
         limits=Limits(size=max_size, recipients=max_recipients),
@@ -102,56 +83,9 @@ def lmtp(
         lock_timeout=lock_timeout,
         hostname=hostname or "",
     )
-    _check_user(user)
-    sockets = _sockets(addresses, socket_mode, socket_owner)
+    serving.check_user(user, "mail is not delivered")
+    sockets = serving.open_sockets(addresses, socket_mode, socket_owner)
     if user is not None:
         become(user)
-    serve(Server(settings, mailboxes), sockets, ready=lambda: print("mstore: ready", file=sys.stderr, flush=True))
+    serve(Server(settings, mailboxes), sockets, ready=serving.say_ready)
     return OK
-
-
-def _sockets(addresses: tuple[str, ...], mode: str, owner: str | None) -> list[socket.socket]:
-    """Return the sockets to serve on.
-
-    Raises:
-        UsageError: there is none, or mode or owner make no sense.
-        CannotCreate: one cannot be made.
-    """
-    from mailstore.lmtp import inherited, listen
-
-    found = inherited()
-    if not addresses and not found:
-        raise UsageError("say where to listen: --listen HOST:PORT or --listen unix:PATH")
-    if not (mode.isascii() and mode.isdecimal() and set(mode) <= set("01234567") and int(mode, 8) <= 0o777):
-        raise UsageError(f"--socket-mode {mode}: three octal digits are wanted, such as 660")
-    uid, gid = _ids(owner) if owner else (-1, -1)
-    for address in addresses:
-        found += listen(address, mode=int(mode, 8), owner=uid, group=gid)
-    return found
-
-
-def _ids(owner: str) -> tuple[int, int]:
-    import grp
-    import pwd
-
-    user, _, group = owner.partition(":")
-    try:
-        return pwd.getpwnam(user).pw_uid if user else -1, grp.getgrnam(group).gr_gid if group else -1
-    except KeyError as error:
-        raise UsageError(f"--socket-owner {owner}: {error.args[0]}") from error
-
-
-def _check_user(user: str | None) -> None:
-    """Raise UsageError where mail would be delivered as root, or as nobody there is; before anything is made."""
-    import pwd
-
-    if user is None:
-        if os.geteuid() == 0:
-            raise UsageError("mail is not delivered as root: say --user NAME, and root becomes that user first")
-        return
-    try:
-        uid = pwd.getpwnam(user).pw_uid
-    except KeyError:
-        raise UsageError(f"--user {user}: there is no such user") from None
-    if uid == 0:
-        raise UsageError(f"--user {user}: mail is not delivered as root")

@@ -41,16 +41,29 @@ class Mailboxes:
         expand(self.template, "user@example.org", home="/")  # says what is wrong with it before any mail comes
         load_wholly(self.template)
 
+    def split(self, recipient: str) -> tuple[str, str]:
+        """Return the user and the folder that an address, as RCPT named it, is for."""
+        user, folder = unquoted(recipient), None
+        if self.sub_address:
+            user, folder = sub_address(user, self.separator)
+        return user, folder or self.folder
+
     def find(self, recipient: str) -> Mailbox:
         """Return the mailbox of an address as RCPT named it; whether it exists is another question.
 
         Raises:
             NoSuchUser: an address that no mailbox can have, or an account that the system does not know.
         """
-        user, folder = unquoted(recipient), None
-        if self.sub_address:
-            user, folder = sub_address(user, self.separator)
-        return Mailbox(expand(self.template, user), folder or self.folder)
+        user, folder = self.split(recipient)
+        return Mailbox(self.location(user), folder)
+
+    def location(self, user: str) -> str:
+        """Return where a user's mail is. May ask the system for the home directory, which may take its time.
+
+        Raises:
+            NoSuchUser: as for ``find``.
+        """
+        return expand(self.template, user)
 
 
 def unquoted(address: str) -> str:

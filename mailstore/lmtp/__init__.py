@@ -15,8 +15,7 @@ from mailstore.delivery.mailboxes import Mailbox, Mailboxes
 from mailstore.lmtp.protocol import Limits, Session
 from mailstore.lmtp.replies import Reply, reply_of
 from mailstore.lmtp.server import Server, Settings
-from mailstore.service import serve
-from mailstore.system.sockets import inherited, listen
+from mailstore.service import inherited, listen, serve
 
 __all__ = [
     "Limits",

@@ -17,6 +17,7 @@ COMMANDS = {
     "explain": "mailstore_cli.quota.upkeep:explain",
     "history": "mailstore_cli.quota.history:history",
     "report": "mailstore_cli.quota.report:report",
+    "policyd": "mailstore_cli.policyd:policyd",
 }
 """Every command and where it lives."""
 
