@@ -384,11 +384,19 @@ class Store:
         """
         from mailstore.watch import Watch  # late: a delivery does without
         from mailstore.watch.source import Source
+        from mailstore.watch.usage import QuotaWatch
 
         chosen = None if folders is None else [_path(path) for path in folders]
         source = Source(self.driver, self.lock)
         watch = Watch(
-            source, folders=chosen, since=since, own=own, latency=latency, polling=polling, on_close=self._unwatch
+            source,
+            quota=QuotaWatch(self.quota) if chosen is None else None,
+            folders=chosen,
+            since=since,
+            own=own,
+            latency=latency,
+            polling=polling,
+            on_close=self._unwatch,
         )
         with self.lock:
             self._watches.append(watch)

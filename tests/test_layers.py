@@ -25,7 +25,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "drivers": frozenset({"errors", "model", "formats", "system", "spi"}),
     "registry": frozenset({"errors", "spi"}),
     "quota": frozenset({"errors", "model", "formats", "system", "spi"}),
-    "watch": frozenset({"errors", "model", "spi", "system"}),
+    "watch": frozenset({"errors", "model", "spi", "quota", "system"}),
     "facade": frozenset({"errors", "model", "spi", "registry", "quota", "watch"}),
     "survey": frozenset({"facade", "quota", "registry", "spi", "errors", "model", "formats", "system"}),
     "convert": frozenset({"facade", "errors", "model", "spi", "system"}),

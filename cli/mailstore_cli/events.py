@@ -13,9 +13,12 @@ from mailstore.watch import (
     MessageAppended,
     MessageExpunged,
     MessageMoved,
+    QuotaChanged,
+    QuotaCrossed,
     SubscriptionChanged,
 )
 from mailstore_cli.names import folder_text, item_text
+from mailstore_cli.render import plural, size_text
 
 _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -34,7 +37,10 @@ def words(flags: int | None, keywords: frozenset[str] | None) -> list[str] | Non
 
 def as_object(location: str, event: Event) -> dict[str, object]:
     """Return the JSON object of an event (docs/cli.md has the schema)."""
-    value: dict[str, object] = {"event": kind(event), "location": location, "folder": str(event.folder)}
+    value: dict[str, object] = {"event": kind(event), "location": location}
+    if isinstance(event, QuotaChanged | QuotaCrossed):
+        return value | {name: figure for name, figure in event._asdict().items() if name != "own"}
+    value["folder"] = str(event.folder)
     match event:
         case MessageAppended() | MessageMoved():
             value |= {"uid": event.uid, "modseq": event.modseq, "flags": words(event.flags, event.keywords)}
@@ -60,6 +66,11 @@ def as_object(location: str, event: Event) -> dict[str, object]:
 def as_line(event: Event) -> str:
     """Return an event as one line: its name, what it is about, what is new."""
     match event:
+        case QuotaChanged():
+            about = f"{plural(event.messages, 'message')}, {size_text(event.size)}"
+        case QuotaCrossed():
+            way = "over" if event.over else "under"
+            about = f"{way} {event.percent} % of {event.resource}: {event.usage} of {event.limit}"
         case MessageAppended():
             about = f"{item_text(event.folder, event.uid)}  {_flags(event.flags, event.keywords)}"
         case MessageMoved():
@@ -94,6 +105,6 @@ def _flags(flags: int, keywords: frozenset[str]) -> str:
     return f"({' '.join(words(flags, keywords) or ())})"
 
 
-def lane(event: Event) -> FolderPath:
-    """Return the folder for whose sake no two commands run at once."""
-    return event.folder
+def lane(event: Event) -> FolderPath | None:
+    """Return the folder for whose sake no two commands run at once; None for what concerns the whole account."""
+    return None if isinstance(event, QuotaChanged | QuotaCrossed) else event.folder

@@ -32,7 +32,8 @@ from mailstore_cli.render import out, out_json, say
             (
                 "A command run by --exec finds MAILSTORE_EVENT (message-appended, message-expunged, message-moved, "
                 "flags-changed, history-lost, folder-created, folder-renamed, folder-deleted, "
-                "subscription-changed), MAILSTORE_LOCATION, MAILSTORE_FOLDER and, where it has them, "
+                "subscription-changed, quota-changed, quota-crossed), MAILSTORE_LOCATION, and, where it has them, "
+                "MAILSTORE_FOLDER, "
                 "MAILSTORE_UID, MAILSTORE_MODSEQ, MAILSTORE_FLAGS, MAILSTORE_OLD_FLAGS, MAILSTORE_KEY, "
                 "MAILSTORE_FROM_FOLDER, MAILSTORE_FROM_UID. For one folder no two run at once."
             ),

@@ -111,14 +111,37 @@ class SubscriptionChanged(NamedTuple):
     own: bool = False
 
 
+class QuotaChanged(NamedTuple):
+    """What counts towards the account's quota is other than before; only of accounts that have one."""
+
+    messages: int
+    size: int
+    """Bytes."""
+    own: bool = False
+
+
+class QuotaCrossed(NamedTuple):
+    """What counts has crossed a threshold (``QuotaRules.warnings``), as this watch saw it."""
+
+    resource: str
+    """RFC 9208: STORAGE or MESSAGE; the figures are bytes or messages."""
+    percent: int
+    """The threshold, of the limit."""
+    over: bool
+    """Upwards; else it is under it again, by the hysteresis."""
+    usage: int
+    limit: int
+    own: bool = False
+
+
+FolderEvent = FolderCreated | FolderRenamed | FolderDeleted | SubscriptionChanged
 Event = (
     MessageAppended
     | MessageExpunged
     | MessageMoved
     | FlagsChanged
     | HistoryLost
-    | FolderCreated
-    | FolderRenamed
-    | FolderDeleted
-    | SubscriptionChanged
+    | FolderEvent
+    | QuotaChanged
+    | QuotaCrossed
 )

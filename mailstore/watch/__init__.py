@@ -12,6 +12,8 @@ from mailstore.model.events import (
     MessageAppended,
     MessageExpunged,
     MessageMoved,
+    QuotaChanged,
+    QuotaCrossed,
     SubscriptionChanged,
 )
 from mailstore.watch.replica import Replica
@@ -28,6 +30,8 @@ __all__ = [
     "MessageAppended",
     "MessageExpunged",
     "MessageMoved",
+    "QuotaChanged",
+    "QuotaCrossed",
     "Replica",
     "SubscriptionChanged",
     "TokenFile",

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mailstore.model.changes import Append, Change, Expunge, Move, Outcome, SetFlags
-from mailstore.model.events import Event, FolderCreated, FolderDeleted, FolderRenamed, SubscriptionChanged
+from mailstore.model.events import FolderCreated, FolderDeleted, FolderEvent, FolderRenamed, SubscriptionChanged
 from mailstore.model.flags import RECENT, SYSTEM_FLAGS, same_keywords, subtract_keywords, unite_keywords
 from mailstore.model.info import Row
 from mailstore.model.names import FolderPath
@@ -102,7 +102,7 @@ class Own:
         if len(self._structure) < MOST:
             self._structure.append((what, paths))
 
-    def marked(self, event: Event) -> Event:
+    def marked(self, event: FolderEvent) -> FolderEvent:
         """Return an event of the list of folders, marked where we made the change."""
         match event:
             case FolderCreated(folder=folder):
@@ -116,8 +116,6 @@ class Own:
                     what == "renamed" and (old == paths[0] or old.is_below(paths[0])) and old.moved(*paths) == folder
                     for what, paths in self._structure
                 )
-            case _:
-                return event
         return event._replace(own=True) if ours else event
 
     def forget_structure(self) -> None:

@@ -24,6 +24,7 @@ from mailstore.model.changes import Change, Delta, FolderInfo, Outcome
 from mailstore.model.events import (
     Event,
     FlagsChanged,
+    FolderEvent,
     FolderRenamed,
     HistoryLost,
     MessageAppended,
@@ -39,6 +40,7 @@ from mailstore.watch.known import LOST_TOKEN, NO_TOKEN, Dropped, Known, key_hash
 from mailstore.watch.own import Own
 from mailstore.watch.source import Source
 from mailstore.watch.token import Point, read_token, write_token
+from mailstore.watch.usage import QuotaWatch
 
 LATENCY = 0.05
 """Seconds: how long a change may wait for company while many come."""
@@ -61,6 +63,7 @@ class Watch:
         self,
         source: Source,
         *,
+        quota: QuotaWatch | None = None,
         folders: Iterable[FolderPath] | None = None,
         since: str | None = None,
         own: bool = True,
@@ -69,6 +72,7 @@ class Watch:
         on_close: Callable[[Watch], None] | None = None,
     ) -> None:
         self._source = source
+        self._quota = quota
         self._chosen = None if folders is None else set(folders)
         self._with_own = own
         self._latency = latency
@@ -194,6 +198,8 @@ class Watch:
                     self._known[point.info.path] = Known(point.token, point.uidnext)
             self._hints.mark(everything=True)
         self._told = self._points()
+        if self._quota is not None:
+            self._quota.begin()
 
     def _message_folders(self) -> list[FolderPath]:
         paths = [path for path, info in self._infos.items() if info.selectable and self._wanted(path)]
@@ -233,9 +239,18 @@ class Watch:
         for path in dict.fromkeys((*made, *looked)):
             self._look_at(path, found)
         events = listing + found.events(self._own) + last
+        if events and self._quota is not None:
+            events += self._look_at_the_quota(self._quota)
         for path in looked:
             self._own.forget(path)
         return events if self._with_own else [event for event in events if not getattr(event, "own", False)]
+
+    def _look_at_the_quota(self, quota: QuotaWatch) -> list[Event]:
+        try:
+            return quota.look()
+        except MailstoreError as error:
+            self._hints.trouble(error)
+            return []
 
     def _changed_folders(self) -> list[FolderPath]:
         """Return all folders but those that are known to stand where they stood."""
@@ -272,9 +287,9 @@ class Watch:
             if path not in self._known:
                 self._known[path] = Known.empty()
                 made.append(path)
-        first: tuple[Event, ...] = (*changes.in_the_way, *changes.renamed, *changes.created, *changes.subscribed)
-        told = [self._own.marked(event) for event in first if self._tells(event)]
-        last = [self._own.marked(event) for event in changes.deleted if self._tells(event)]
+        first: tuple[FolderEvent, ...] = (*changes.in_the_way, *changes.renamed, *changes.created, *changes.subscribed)
+        told: list[Event] = [self._own.marked(event) for event in first if self._tells(event)]
+        last: list[Event] = [self._own.marked(event) for event in changes.deleted if self._tells(event)]
         self._own.forget_structure()
         return told, last, made
 
@@ -286,7 +301,7 @@ class Watch:
             if known is not None:
                 self._known[event.folder] = known
 
-    def _tells(self, event: Event) -> bool:
+    def _tells(self, event: FolderEvent) -> bool:
         return self._wanted(event.folder) or (isinstance(event, FolderRenamed) and self._wanted(event.old))
 
     # --- one folder

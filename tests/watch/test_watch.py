@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mailstore import FolderPath, Store, open_store
+from mailstore import FolderPath, QuotaRules, Store, open_store
 from mailstore.system import clock, notify
 from mailstore.watch import (
     FlagsChanged,
@@ -22,6 +22,8 @@ from mailstore.watch import (
     MessageAppended,
     MessageExpunged,
     MessageMoved,
+    QuotaChanged,
+    QuotaCrossed,
     Replica,
     SubscriptionChanged,
     Watch,
@@ -239,6 +241,20 @@ def test_a_watch_of_a_folder_follows_it_under_another_name(store: Store) -> None
             assert event.folder == B
         else:
             assert [type(event) for event in heard(watch, 1)] == [FolderDeleted]
+
+
+def test_the_quota_is_told_of(store: Store) -> None:
+    store.quota.set_rules(QuotaRules(messages=4, warnings=(50,), hysteresis=10))
+    with store.watch() as watch:
+        store.inbox.append(MAIL)
+        store.inbox.append(MAIL)
+        events = heard(watch, 4)
+        changed = [event for event in events if isinstance(event, QuotaChanged)]
+        assert changed[-1] == QuotaChanged(2, store.quota.usage().size)
+        assert QuotaCrossed("MESSAGE", 50, True, 2, 4) in events
+        store.inbox.expunge([1], only_deleted=False)
+        events = heard(watch, 3)
+        assert QuotaCrossed("MESSAGE", 50, False, 1, 4) in events
 
 
 def test_a_look_does_not_wake_itself(store: Store) -> None:
