@@ -30,9 +30,12 @@ _DOVECOT_OPTION = re.compile(r":([A-Z][A-Z0-9]*)=([^:]*)\Z")
 _INDEX_PLACES = ("auto", "beside", "state", "memory")
 _DATABASE_SUFFIXES = (".db", ".sqlite", ".sqlite3")
 
-_LATE = ("apsw", "ctypes", "hashlib", "json", "random", "tempfile", "tomllib", "urllib.parse")
+_LATE = (
+    *("apsw", "ctypes", "hashlib", "json", "logging", "random", "subprocess", "tempfile", "tomllib", "unicodedata"),
+    "urllib.parse",
+)
 """What our own modules load of others only when they need it."""
-_LATE_PACKAGES = ("mailstore.formats", "mailstore.quota")
+_LATE_PACKAGES = ("mailstore.system", "mailstore.formats", "mailstore.model", "mailstore.quota")
 """What drivers and the façade load of ours only when they need it."""
 
 _registered: dict[str, Format] = {}

@@ -15,8 +15,10 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import NoReturn
+
+    from mailstore.delivery import Delivered
 
 TEMPORARY = "temporary"
 NO_USER = "no user"
@@ -68,6 +70,18 @@ _BY_SPELLING = {spelling: option for option in OPTIONS for spelling in option.sp
 
 class Interrupted(BaseException):
     """A signal came."""
+
+
+class Ended(BaseException):
+    """The process that delivered in our place has ended.
+
+    Attributes:
+        code: its exit code; where it was killed, minus the number of the signal.
+    """
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"signal {-code}")
+        self.code = code
 
 
 def parse(words: Sequence[str]) -> dict[str, str | None] | None:
@@ -125,19 +139,29 @@ def _by_click(words: Sequence[str]) -> int:
 def carry_out(values: dict[str, str | None]) -> int:
     """Deliver as the options say, by name; returns the exit code, and says on standard error what is wrong."""
     style = STYLES[values["exit_style"] or "postfix"]
-    try:
-        _deliver(values)
-    except BaseException as error:  # noqa: BLE001 - as above
-        return _failed(error, style, permanent_quota=values["over_quota"] == "permanent")
-    return 0
+
+    def coded(work: Callable[[], None]) -> int:
+        try:
+            work()
+        except Ended as end:
+            return end.code if end.code >= 0 else _failed(end, style, permanent_quota=False)
+        except BaseException as error:  # noqa: BLE001 - as above
+            return _failed(error, style, permanent_quota=values["over_quota"] == "permanent")
+        return 0
+
+    return coded(lambda: _deliver(values, coded))
 
 
-def _deliver(values: dict[str, str | None]) -> None:
+def _deliver(values: dict[str, str | None], coded: Callable[[Callable[[], None]], int]) -> None:
     user, recipient, folder = values["user"], values["recipient"], values["folder"] or "INBOX"
     if values["sub_address"]:
         user, recipient, folder = _by_address(user, recipient, folder, values["separator"] or "+")
     location = _location(values["location"], user, values["run_as"])
     from mailstore.delivery import deliver
+
+    def tell(delivered: Delivered) -> None:
+        if delivered.folder.upper() != folder.upper():
+            _say(f"there is no folder {folder}: delivered to {delivered.folder}")
 
     with open(0, "rb", buffering=0, closefd=False) as message:
         delivered = deliver(
@@ -149,9 +173,43 @@ def _deliver(values: dict[str, str | None]) -> None:
             create=values["create"] is not None,
             once=values["once"],
             lock_timeout=float(values["lock_timeout"] or "60"),
+            apart=lambda work: _apart(lambda: coded(lambda: tell(work()))),
         )
-    if delivered.folder.upper() != folder.upper():
-        _say(f"there is no folder {folder}: delivered to {delivered.folder}")
+    tell(delivered)
+
+
+def _apart(work: Callable[[], int]) -> NoReturn:
+    """Have ``work`` done in a process of its own, whose exit code it returns.
+
+    SQLite maps a file into memory; where the disk cannot hold it any more (a btrfs out of quota), or cannot be read,
+    the kernel kills the process by SIGBUS, and no mail system takes that for "try again later". What kills the other
+    one, memory that ran out included, only ends a wait here. Signals that are sent to us are sent on.
+
+    Raises:
+        Ended: always; it tells how.
+    """
+    import _signal  # type: ignore[import-not-found]  # the module signal would load enum
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, _SIGNALS)
+    other = os.fork()
+    if not other:
+        code = 75
+        try:
+            _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _SIGNALS)
+            code = work()
+        finally:
+            os._exit(code)
+
+    def send_on(number: int, _: object) -> None:
+        os.kill(other, number)
+
+    for number in _SIGNALS:
+        _signal.signal(number, send_on)
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _SIGNALS)
+    # it is not reaped while signals may come: its number would be another's
+    os.waitid(os.P_PID, other, os.WEXITED | os.WNOWAIT)
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, _SIGNALS)
+    raise Ended(os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]))
 
 
 def _by_address(
@@ -177,7 +235,7 @@ def _location(template: str | None, user: str | None, run_as: str | None) -> str
     if account is not None:
         from mailstore.delivery import become
 
-        become(account)
+        become(account, template or "")
     if user is not None:
         from mailstore.delivery import default_location, expand
 
@@ -209,7 +267,7 @@ def _check_roots_own(location: str) -> None:
 
 
 def _catch_signals() -> None:
-    import _signal  # type: ignore[import-not-found]  # the module signal would load enum
+    import _signal  # as above
 
     def interrupt(number: int, _: object) -> None:
         raise Interrupted(f"signal {number}")
@@ -223,7 +281,7 @@ def _failed(error: BaseException, style: dict[str, int], *, permanent_quota: boo
     kind = TEMPORARY
     try:
         text = str(error) or type(error).__name__
-        _say(f"interrupted by {text}" if isinstance(error, Interrupted) else text)
+        _say(f"interrupted by {text}" if isinstance(error, Interrupted | Ended) else text)
         kind = _kind(error, permanent_quota)
     except BaseException:  # noqa: BLE001, S110 - the code is all that counts
         pass

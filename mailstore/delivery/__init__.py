@@ -15,6 +15,7 @@ from mailstore.delivery.incoming import Incoming
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import BinaryIO
 
     from mailstore.delivery.target import become, default_location, expand, sub_address
@@ -50,6 +51,7 @@ def deliver(
     create: bool = False,
     once: str | None = None,
     lock_timeout: float = 60.0,
+    apart: Callable[[Callable[[], Delivered]], Delivered] | None = None,
 ) -> Delivered:
     """Deliver one message; durable on return. Its internal date is now; it is recent and has no flag.
 
@@ -66,6 +68,8 @@ def deliver(
         create: make the store and the folder where they are not there.
         once: do not store what the account holds already, told by ``message-id`` or by ``content``.
         lock_timeout: seconds to wait for another program's lock.
+        apart: calls what it is given, which maps files into memory, so that the kernel may kill the process: in another
+            one, if it likes. None: here.
 
     Raises:
         UsageError: the message is empty, or the arguments make no sense; LocationError: the location.
@@ -76,11 +80,14 @@ def deliver(
     incoming = Incoming(message, sender=sender, recipient=recipient)
     if folder.upper() == "INBOX" and once is None and straight(incoming, location, lock_timeout):
         return Delivered("INBOX")
-    from mailstore.delivery.stored import into_store  # late: it loads the library
 
-    return Delivered(
-        *into_store(incoming, location, folder=folder, create=create, once=once, lock_timeout=lock_timeout)
-    )
+    def by_store() -> Delivered:
+        from mailstore.delivery.stored import into_store  # late: it loads the library
+
+        found = into_store(incoming, location, folder=folder, create=create, once=once, lock_timeout=lock_timeout)
+        return Delivered(*found)
+
+    return by_store() if apart is None else apart(by_store)
 
 
 def __getattr__(name: str) -> object:

@@ -77,17 +77,21 @@ def home_of(name: str) -> str:
         raise _nobody(f"there is no user {name!r} here", name) from None
 
 
-def become(user: str) -> None:
+def become(user: str, location: str = "") -> None:
     """Become the system user ``user``, or the one before its ``@``, for good (see mailstore.system.account.become).
+
+    What a delivery to ``location`` (a template will do) may load is loaded first where that user cannot read the code.
 
     Raises:
         NoSuchUser: the system knows no such user.
         UsageError: this process may not become that user.
     """
+    from mailstore.delivery import ahead
     from mailstore.system import account
 
     name = user.rpartition("@")[0] or user
     try:
+        ahead.load_for(name, location)
         account.become(name)
     except KeyError:
         raise _nobody(f"there is no user {name!r} here", user) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 
 def become(name: str) -> str:
@@ -28,3 +29,31 @@ def become(name: str) -> str:
     os.chdir("/")
     os.umask(0o077)
     return entry.pw_dir
+
+
+def can_load(name: str) -> bool:
+    """Tell whether the user ``name`` may read the directories that code is loaded from; for root to ask.
+
+    Raises:
+        KeyError: the system knows no such user.
+    """
+    import pwd  # late, as above
+
+    entry = pwd.getpwnam(name)
+    if os.geteuid() != 0 or entry.pw_uid == 0:
+        return True
+    groups, group = os.getgroups(), os.getegid()
+    try:
+        os.initgroups(name, entry.pw_gid)
+        os.setegid(entry.pw_gid)
+        os.seteuid(entry.pw_uid)
+        return all(os.access(path, os.R_OK | os.X_OK, effective_ids=True) for path in _code())
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+        os.setgroups(groups)
+
+
+def _code() -> list[str]:
+    """Return the directories that code is loaded from."""
+    return [os.path.dirname(__file__), *filter(os.path.isdir, sys.path)]

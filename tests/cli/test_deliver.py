@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import sys
@@ -137,6 +138,30 @@ def test_a_signal_is_a_temporary_failure(tmp_path, number, form):
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGBUS])
+@pytest.mark.parametrize("style", ["postfix", "qmail"])
+def test_whatever_kills_it_at_work_is_a_temporary_failure(tmp_path, number, style):
+    """A store is opened in a process of its own: SQLite maps files, and a full disk kills whoever has done so."""
+    location = f"sqlite:{tmp_path}/s.db"
+    open_store(location, create=True).close()
+    reader, writer = os.pipe()
+    words = [*COMMAND, "--once", "content", "--exit-style", style, location]
+    process = subprocess.Popen(words, stdin=reader, stderr=subprocess.PIPE)
+    os.close(reader)
+    os.write(writer, MAIL + b"x" * 100_000)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while not (found := children.read_text().split()):
+        time.sleep(0.01)
+    os.kill(int(found[0]), number)
+    said = process.communicate(timeout=60)[1].decode()
+    os.close(writer)
+    assert (process.returncode, said) == (
+        mda.STYLES[style]["temporary"],
+        f"mstore: interrupted by signal {int(number)}\n",
+    )
+    assert bodies(location) == []
+
+
 def test_a_broken_installation_bounces_no_mail(tmp_path):
     done = subprocess.run(
         [sys.executable, "-I", "-S", str(SCRIPT), "deliver", str(tmp_path)],
@@ -216,6 +241,56 @@ def test_root_becomes_the_user():
         (mail,) = (box / "new").iterdir()
         assert (mail.stat().st_uid, mail.stat().st_gid) == (NOBODY.pw_uid, NOBODY.pw_gid)
         assert mail.read_bytes() == MAIL
+
+
+@pytest.fixture(scope="module")
+def closed_code():
+    """A copy of the code that root alone can read."""
+    with tempfile.TemporaryDirectory() as directory:
+        for name in ("mailstore", "cli"):
+            shutil.copytree(
+                SCRIPT.parents[1] / name, Path(directory) / name, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        yield Path(directory)
+
+
+@pytest.mark.root
+@root
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ("mbox:{}/box", ()),
+        ("mbox:{}/box", ("--once", "message-id")),
+        ("sqlite:{}/s.db", ()),
+        ("maildir:{}/m?layout=fs", ("-m", "lists", "--create")),
+    ],
+)
+def test_root_becomes_a_user_who_cannot_read_the_code(closed_code, form, words):
+    """All that may be needed is loaded before, what tells of a failure included."""
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o711)
+        home = Path(directory) / "home"
+        home.mkdir()
+        location = form.format(home)
+        with open_store(location, create=True) as store:
+            store.inbox.append(b"A: b\n\nc\n")
+        for path in (home, *home.rglob("*")):
+            os.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
+        env = {
+            "PYTHONPATH": f"{closed_code}:{closed_code}/cli",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "XDG_STATE_HOME": str(home),
+        }
+        script = [sys.executable, str(closed_code / "cli" / "mstore"), "deliver", "-u", "nobody", *words, location]
+        done = subprocess.run(script, input=MAIL, env={**os.environ, **env}, capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert bodies(location, words[1] if "-m" in words else "INBOX")[-1] == MAIL
+        for path in home.rglob("*"):
+            assert path.stat().st_uid == NOBODY.pw_uid
+        home.chmod(0)
+        done = subprocess.run(script, input=MAIL, env={**os.environ, **env}, capture_output=True, check=False)
+        assert done.returncode == 75
+        assert done.stderr.startswith(b"mstore: " + bytes(home))  # not that something cannot be loaded
 
 
 @pytest.mark.root

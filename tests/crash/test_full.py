@@ -136,7 +136,7 @@ def test_deliveries_until_nothing_is_left(form: str, place: Place) -> None:
     place.tighten(place.path, place.little)
     if place.little > 1000:
         code, said = run(form, place.path, LARGE)
-        assert (code, said.count("\n")) == (75, 1) or bus_error(form, place, code), said
+        assert (code, said.count("\n")) == (75, 1), said
         check_refused(form, place)
     refused = deliver_until_full(form, place, 4)
     assert refused > 4
@@ -144,7 +144,8 @@ def test_deliveries_until_nothing_is_left(form: str, place: Place) -> None:
     permanent = 77 if place.quota else 75
     for words, expected in (((), 75), (("--over-quota", "permanent"), permanent), ((), 75)):
         code, said = run(form, place.path, message(refused), *words)
-        assert (code, said.count("\n")) == (expected, 1) or bus_error(form, place, code), said
+        killed = form == "sqlite" and place.quota and said == f"mstore: interrupted by signal {int(signal.SIGBUS)}\n"
+        assert (code, said.count("\n")) == (75 if killed else expected, 1), said
     with open_store(where, readonly=True) as store:
         there = sorted(found(one.bytes()) for one in store.inbox)
     unasked = there[refused:]
