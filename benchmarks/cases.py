@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks.delivery import delivery
 from benchmarks.lmtp import lmtp
 from benchmarks.measure import Bar, Case, Contender, Run
+from benchmarks.quota import large, many
 from benchmarks.tools import mstore, python
 
 MB = 1 << 20
@@ -240,6 +241,8 @@ def all_cases(kit: Kit, only: Iterable[str] = ()) -> list[Case]:
             makers[f"{form}-to-sqlite-{profile}"] = lambda p=profile, f=form: to_sqlite(kit, p, f)
     makers |= {f.__name__: lambda f=f: f(kit) for f in (counting, listing, huge, sparse)}
     makers["delivery"] = lambda: delivery(kit.peers)
+    makers["quota"] = lambda: large(kit.inputs("quota.maildir"), kit.listing, kit.peers)
+    makers["quota-many"] = lambda: many(kit.inputs("quota.homes"))
     makers["lmtp"] = lambda: lmtp(kit.peers)
     wanted = tuple(only)
     return [make() for key, make in makers.items() if not wanted or key.startswith(wanted)]

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.quota import make_large, make_many
 from benchmarks.tools import mstore
 
 GIB = 1 << 30
@@ -29,6 +30,8 @@ class Inputs:
             "huge.maildir": lambda path: self._converted("huge.mbox", f"maildir:{path}"),
             "huge.sqlite": lambda path: self._converted("huge.mbox", f"sqlite:{path}"),
             "sparse.mbox": _sparse,
+            "quota.maildir": lambda path: make_large(path, self._listing),
+            "quota.homes": make_many,
         }
         for profile in ("small", "mixed"):
             self._makers |= {

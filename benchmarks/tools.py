@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PEERS = ("tar", "mb2md", "git", "doveadm", "grep", "maildrop", "procmail", "deliverquota")
+PEERS = ("tar", "mb2md", "git", "doveadm", "grep", "maildrop", "procmail", "deliverquota", "maildirmake")
 
 
 def build_floors(into: Path) -> dict[str, str]:

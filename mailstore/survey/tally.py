@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import time
+from bisect import bisect_right
 from itertools import count
 
 from mailstore.survey.result import Group, TopMessage
@@ -37,8 +38,7 @@ class Tally:
     def add(self, size: int, date: int | None) -> None:
         """Enter a message."""
         _add(self._years, self._year(date), size)
-        place = next((number for number, edge in enumerate(_EDGES) if size < edge), len(_EDGES))
-        entry = self._sizes[place]
+        entry = self._sizes[bisect_right(_EDGES, size)]
         entry[0] += 1
         entry[1] += size
 

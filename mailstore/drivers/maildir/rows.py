@@ -44,6 +44,7 @@ _BATCH_BYTES = 1 << 20
 _BATCH_ROWS = 1000
 _HEADER_PIECE = 8192
 _MOST_SECONDS = 1 << 62  # dates beyond it are damage (the capabilities' bound)
+_STATUS = INTERNAL_DATE | SAVED_DATE | SIZE
 _FIELDS = SENDER | UIDL | SAVED_DATE | INTERNAL_DATE
 FILES = INTERNAL_DATE | SAVED_DATE | SIZE | CRLF_SIZE | DIGEST | HEADER | BODY
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW
@@ -74,7 +75,11 @@ def batches(view: View, entries: Iterable[Entry], want: int, *, keep_gone: bool)
     if not want & FILES and not (want & _FIELDS and view.records.fields):
         yield from _plain(entries)
         return
-    read = _body_reader(view, want) if want & BODY and not want & HEADER else None
+    read = None
+    if want & BODY and not want & HEADER:
+        read = _body_reader(view, want)
+    elif not want & ~_STATUS:
+        read = _status_reader(view, want)
     batch: list[Row] = []
     size = 0
     for entry in entries:
@@ -142,6 +147,37 @@ def _body_reader(view: View, want: int) -> Callable[[Entry], Row | None]:
             (saved if saved is not None else found[stat.ST_CTIME]) if saved_wanted else None,
             None, None, size, crlf_size, digest_of(body) if digest_wanted else None, None, body, None,
             meaning(name[len(key) + 5 :])[2],
+        ))  # fmt: skip
+
+    return read
+
+
+def _status_reader(view: View, want: int) -> Callable[[Entry], Row | None]:
+    """Return what looks at an ordinary message by one lstat: its dates and size, and little else.
+
+    It returns None for whatever is out of the ordinary, which is left to ``read_row``.
+    """
+    prefix = view.directory + "/"
+    fields, meaning, make = view.records.fields, view.meaning, tuple.__new__
+    dated, saved_wanted = want & INTERNAL_DATE, want & SAVED_DATE
+
+    def read(entry: Entry) -> Row | None:
+        uid, key, recorded, modseq, bits, keywords, _, saved, _, _, _, name = entry
+        if key in fields:
+            return None
+        try:
+            found = os.lstat(prefix + name)
+        except OSError:
+            return None
+        size = found.st_size
+        named = f",S={size}," in key or maildirname.size_of(key) in (None, size)
+        if not named or not stat.S_ISREG(found.st_mode):
+            return None
+        return make(Row, (
+            uid, key, recorded, modseq, bits | RECENT if name[0] == _NEW else bits, keywords,
+            found[stat.ST_MTIME] if dated else None,
+            (saved if saved is not None else found[stat.ST_CTIME]) if saved_wanted else None,
+            None, None, size, None, None, None, None, None, meaning(name[len(key) + 5 :])[2],
         ))  # fmt: skip
 
     return read
