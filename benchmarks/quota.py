@@ -1,6 +1,7 @@
 """What it costs to know how much mail there is: one large account, and a thousand.
 
-Whole processes, unless a name says "inside": then it is the time of the call alone, without the interpreter's start.
+Whole processes, unless a name says "inside": then it is the processor time of the call alone, without the interpreter's
+start and loading code.
 The floors add up what ``os.scandir`` finds and do nothing else. The peers do the same job: ``du`` adds up sizes,
 ``maildirmake -q`` and ``doveadm quota recalc`` count a Maildir++ and write its ``maildirsize``.
 """
@@ -74,6 +75,7 @@ def _doveadm(maildir: str) -> Callable[[Path], Sequence[str]]:
             f"log_path = /dev/stderr\nbase_dir = {place}/run\nstate_dir = {place}/run\nmail_plugins = quota\n"
             "plugin {\n  quota = maildir:User quota\n  quota_rule = *:storage=1T\n}\n"
         )
+        Path(maildir, "maildirsize").unlink(missing_ok=True)  # it would be believed
         place.chmod(0o755)
         if os.getuid() == 0:
             subprocess.run(["chown", "-R", "nobody:nogroup", str(place)], check=True)

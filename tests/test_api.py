@@ -23,7 +23,8 @@ def public(module: object) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["mailstore", "mailstore.convert", "mailstore.doctor", "mailstore.quota", "mailstore.testing"]
+    "name",
+    ["mailstore", "mailstore.convert", "mailstore.doctor", "mailstore.quota", "mailstore.survey", "mailstore.testing"],
 )
 def test_names_are_sorted_and_there(name: str) -> None:
     module = importlib.import_module(name)
@@ -37,7 +38,7 @@ def test_names_are_sorted_and_there(name: str) -> None:
         assert getattr(module, one) is not None
 
 
-@pytest.mark.parametrize("name", ["mailstore", "mailstore.quota"])
+@pytest.mark.parametrize("name", ["mailstore", "mailstore.quota", "mailstore.survey"])
 def test_names_come_from_where_type_checkers_see_them(name: str) -> None:
     """The imports that are only for type checkers, the table by which names are found, and ``__all__`` agree."""
     module = importlib.import_module(name)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from html import escape
 
 from mailstore.survey.figures import count_label, day_label, percent_label, size_label, size_ticks
-from mailstore.survey.forecast import Forecast
 from mailstore.survey.history import Sample
+from mailstore.survey.outlook import Forecast
 from mailstore.survey.result import Account, FolderShare, Group
 from mailstore.survey.text import harmless
 from mailstore.survey.treemap import Box, squarify

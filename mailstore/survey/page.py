@@ -14,8 +14,8 @@ from importlib.resources import files
 
 from mailstore.survey.charts import fullness, growth_chart, size_chart, text, usage_map, year_chart
 from mailstore.survey.figures import NOTHING, count_label, day_label, percent_label, size_label
-from mailstore.survey.forecast import Forecast
 from mailstore.survey.look import folder_of
+from mailstore.survey.outlook import Forecast
 from mailstore.survey.report import Report, report_facts
 from mailstore.survey.result import Account, Survey, TopMessage
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mailstore.errors import MailstoreError
-from mailstore.survey.forecast import WINDOW, Forecast, forecast
 from mailstore.survey.growth import together
 from mailstore.survey.history import History, Sample
+from mailstore.survey.outlook import WINDOW, Forecast, forecast
 from mailstore.survey.result import Account, Survey, group_facts, iso, survey_facts
 
 

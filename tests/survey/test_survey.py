@@ -1,12 +1,16 @@
 """What a survey says of accounts: right figures from each format, whatever lies or happens there."""
 
+import importlib
+import inspect
 import os
+import pkgutil
 import shutil
 from pathlib import Path
 
 import pytest
 from support.maildirs import make, put
 
+import mailstore.survey as package
 from mailstore import NoSuchStore, Usage, open_store
 from mailstore.model.names import FolderPath
 from mailstore.survey import Group, Survey, find_targets, survey, survey_facts
@@ -257,3 +261,10 @@ def test_limits_of_nothing_and_of_everything(tmp_path, limit):
     (account,) = one(f"maildir:{root}").accounts
     assert account.limits.size == (limit or None)  # 0 is no limit
     assert account.percent == (None if not limit else 1000.0 if limit == 1 else pytest.approx(0))
+
+
+def test_a_public_name_is_never_a_module():
+    """A module that is imported takes the place of a function of its name in its package."""
+    for found in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"mailstore.survey.{found.name}")
+    assert [name for name in package.__all__ if inspect.ismodule(getattr(package, name))] == []
