@@ -136,12 +136,12 @@ class Survey:
     top: list[TopMessage] = field(default_factory=list)
 
     def groups(self, by: By) -> list[Group]:
-        """Return usage by something, largest first (years and size classes in their order).
+        """Return usage by something, largest first; size classes smallest, years newest first.
 
         By folder it is all there is, by account and domain what counts.
         """
         if by == "year":
-            return self.by_year
+            return sorted(self.by_year, key=lambda group: group.key, reverse=True)
         if by == "size-class":
             return self.by_size
         if by == "sender":

@@ -261,3 +261,14 @@ def test_the_bar_and_the_percent(mstore, homes):
     units = mstore("quota", "show", homes, "--fast", "--units", "K")
     assert units.lines[1].split()[1:3] == ["2.9K", "2.0K"]
     assert mstore("quota", "show", homes, "--fast", "--units", "B").lines[1].split()[1:3] == ["3000", "2000"]
+
+
+def test_the_newest_years_come_first(mstore, tmp_path):
+    with open_store(f"sqlite:{tmp_path}/m.db", create=True) as store:
+        for year in range(5):
+            store.inbox.append(b"x" * (year + 1), internal_date=1_600_000_000 + year * 366 * 86400)
+        store.inbox.append(b"y", internal_date=1 << 60)
+    ran = mstore("quota", "show", f"sqlite:{tmp_path}/m.db", "--by", "year", "--top", "2")
+    assert [line.split()[0] for line in ran.lines] == ["Year", "2024", "2023", "(4"]
+    groups = mstore("quota", "show", f"sqlite:{tmp_path}/m.db", "--by", "year", "--json").object["groups"]
+    assert [one["key"] for one in groups] == ["2024", "2023", "2022", "2021", "2020", ""]
