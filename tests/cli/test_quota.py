@@ -272,3 +272,16 @@ def test_the_newest_years_come_first(mstore, tmp_path):
     assert [line.split()[0] for line in ran.lines] == ["Year", "2024", "2023", "(4"]
     groups = mstore("quota", "show", f"sqlite:{tmp_path}/m.db", "--by", "year", "--json").object["groups"]
     assert [one["key"] for one in groups] == ["2024", "2023", "2022", "2021", "2020", ""]
+
+
+def test_the_shell_completes_commands_options_and_locations(tmp_path, monkeypatch):
+    from click.shell_completion import ShellComplete
+
+    from mailstore_cli.main import mstore as group
+
+    complete = ShellComplete(group, {}, "mstore", "_MSTORE_COMPLETE")
+    offered = {item.value for item in complete.get_completions(["quota"], "")}
+    assert offered >= {"show", "set", "unset", "check", "recalc", "explain", "history", "report"}
+    assert [item.value for item in complete.get_completions(["quota", "show", "--by"], "siz")] == ["size-class"]
+    assert [item.value for item in complete.get_completions(["quota", "show"], "mail")] == ["maildir:"]
+    assert [item.value for item in complete.get_completions(["quota", "report"], "--ht")] == ["--html"]
