@@ -6,7 +6,7 @@ messages = 100000
 message_size = "50M"
 mailboxes = 500
 folder_messages = 100000
-grace = "10%"             # or bytes
+grace = "10%"             # or bytes, or "10%+1M"
 inclusive = true
 warnings = [80, 95]       # percent
 hysteresis = 5            # percent
@@ -155,10 +155,7 @@ def _whole(value: object, most: int) -> int:
 def _grace(value: object) -> Portion:
     if not isinstance(value, str):
         return Portion(0, _whole(value, MOST))
-    if value.strip().endswith("%"):
-        portion = parse_portion(value)
-        return Portion(portion.percent, portion.extra)
-    return Portion(0, parse_size(value))
+    return parse_portion(value) if "%" in value else Portion(0, parse_size(value))
 
 
 def _style(value: object) -> str:
@@ -227,7 +224,9 @@ def _write_size(value: int | None) -> str:
 
 
 def _write_grace(value: Portion) -> str:
-    return _quoted(format_portion(value) if value.percent else format_size(value.extra))
+    if not value.percent:
+        return _quoted(format_size(value.extra))
+    return _quoted(f"{value.percent}%" + (format_portion(Portion(100, value.extra)) if value.extra else ""))
 
 
 def _quoted(text: str) -> str:

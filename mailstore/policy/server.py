@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from mailstore.delivery.mailboxes import Mailboxes
 from mailstore.errors import MailstoreError
+from mailstore.model.quota import QuotaRules
 from mailstore.policy.answers import Answers, Verdict, verdict_of
 from mailstore.policy.lookups import Lookups
 from mailstore.policy.mailbox import check
@@ -39,6 +40,7 @@ class Settings:
         timeout: seconds that a look at a mailbox is waited for.
         cache: seconds that what was found in a mailbox holds; 0: each question looks.
         threads: how many mailboxes are looked at side by side.
+        quota: rules that hold instead of those kept with each mailbox.
     """
 
     answers: Answers = field(default_factory=Answers)
@@ -47,6 +49,7 @@ class Settings:
     timeout: float = 5.0
     cache: float = 2.0
     threads: int = 8
+    quota: QuotaRules | None = None
 
 
 class Place(NamedTuple):
@@ -86,7 +89,8 @@ class Server(Service["Client"]):
         return action
 
     def _check(self, place: Place, size: int) -> None:
-        check(self._mailboxes.location(place.user), place.folder, size, lock_timeout=self.settings.timeout)
+        location = self._mailboxes.location(place.user)
+        check(location, place.folder, size, lock_timeout=self.settings.timeout, quota=self.settings.quota)
 
     def _log(self, request: Request, verdict: Verdict, action: str, error: BaseException | None) -> None:
         level, say = logging.INFO, "answered"

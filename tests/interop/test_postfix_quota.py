@@ -55,7 +55,7 @@ def make(postfix: Postfix, name: str, rules: QuotaRules | None, *messages: bytes
 
 
 def mailboxes(postfix: Postfix) -> None:
-    make(postfix, "full", QuotaRules(storage=1000), b"x" * 1000)
+    make(postfix, "full", QuotaRules(storage=10_000), b"x" * 10_000)
     make(postfix, "half", QuotaRules(storage=10_000), b"x" * 5000)
     make(postfix, "small", QuotaRules(message_size=500))
     make(postfix, "free", None)
@@ -113,13 +113,16 @@ def test_refused_before_the_body() -> None:
     with running(SETTINGS % f"inet:127.0.0.1:{port}", MASTER) as postfix:
         mailboxes(postfix)
         before = everything(postfix.root / "mail")
-        with policyd(postfix, port, "--over-quota", "permanent") as log, client_of(postfix.port) as client:
+        with (
+            policyd(postfix, port, "--over-quota", "permanent", "--cache", "0") as log,
+            client_of(postfix.port) as client,
+        ):
             assert rcpt(client, "full@virtual.test") == (554, FULL)
             assert rcpt(client, "full@virtual.test", 10) == (554, FULL)
             assert rcpt(client, '"full"@virtual.test')[0] == 554
             assert rcpt(client, "half@virtual.test", 4000)[0] == 250
             assert rcpt(client, "half@virtual.test", 6000) == (554, FULL.replace(b"full@", b"half@"))
-            assert rcpt(client, "half@virtual.test", 20_000)[0] == 554
+            assert rcpt(client, "half@virtual.test", 20_000)[0] == 552
             assert rcpt(client, "half@virtual.test")[0] == 250
             too_large = b"5.2.3 <small@virtual.test>: Recipient address rejected: message too large for this mailbox"
             assert rcpt(client, "small@virtual.test", 501) == (552, too_large)
@@ -178,6 +181,9 @@ def test_without_the_server_mail_comes_in_where_that_is_said() -> None:
                 b"4.3.5 <half@virtual.test>: Recipient address rejected: Server configuration problem",
             )
         with client_of(postfix.port) as client:
-            assert rcpt(client, "full@virtual.test")[0] == 250
-            assert client.sendmail("ann@example.org", ["half@virtual.test"], BODY) == {}
-        assert postfix.fates(1)["half@virtual.test"].status == "sent"
+            assert client.sendmail("ann@example.org", ["half@virtual.test", "full@virtual.test"], BODY) == {}
+        fates = postfix.fates(2)
+        assert {to: (fate.status, fate.dsn) for to, fate in fates.items()} == {
+            "half@virtual.test": ("sent", "2.0.0"),
+            "full@virtual.test": ("deferred", "4.3.0"),
+        }

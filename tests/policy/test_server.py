@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mailstore import QuotaRules
 from mailstore.errors import CorruptStore, MessageTooLarge, NoSuchStore, QuotaExceeded
 from mailstore.policy import Answers, Mailboxes, Server, Settings, listen
 from mailstore.policy.protocol import LONGEST
@@ -27,8 +28,9 @@ class Made:
         self.gate = threading.Event()
         self.begun = threading.Event()
 
-    def check(self, location: str, folder: str, size: int, *, lock_timeout: float) -> None:
+    def check(self, location: str, folder: str, size: int, *, lock_timeout: float, quota: QuotaRules | None) -> None:
         assert lock_timeout > 0
+        assert quota is None
         self.asked.append((location, folder, size))
         name = location.rpartition("/")[2]
         if name == "slow":

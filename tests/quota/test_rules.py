@@ -38,7 +38,7 @@ def rules(draw: st.DrawFn) -> QuotaRules:
         mailboxes=draw(LIMITS),
         folder_messages=draw(LIMITS),
         grace=draw(
-            st.builds(Portion, st.integers(1, 1000), st.just(0))
+            st.builds(Portion, st.integers(1, 1000), st.integers(-(1 << 60), 1 << 60))
             | st.builds(Portion, st.just(0), st.integers(0, 1 << 60))
         ),
         inclusive=draw(st.booleans()),
