@@ -111,9 +111,8 @@ def test_sums_that_have_drifted_refuse_nothing(tmp_path: Path, caplog: pytest.Lo
     assert caplog.messages == []
 
 
+@pytest.mark.parametrize("location", ["maildir", "fs", "mbox"], indirect=True)
 def test_rules_that_cannot_be_read_are_no_limit(location: str, caplog: pytest.LogCaptureFixture) -> None:
-    if location.startswith("sqlite"):
-        pytest.skip("its rules are a row of a table, which nobody edits")
     give(location, QuotaRules(storage=1000, grace=Portion(1, 1)), b"Subject: x\n\n" + b"x" * 988)
     assert look(location, 500) is QuotaExceeded
     root = Path(location.partition(":")[2].partition("?")[0])
