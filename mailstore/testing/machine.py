@@ -19,12 +19,16 @@ from mailstore import (
     FolderInfo,
     FolderPath,
     MailstoreError,
+    QuotaRules,
     Store,
     Token,
     open_store,
 )
 from mailstore.model.caps import Capabilities
 from mailstore.model.flags import RECENT
+from mailstore.model.quota import STYLES, QuotaStyle
+from mailstore.quota import total
+from mailstore.spi import QuotaKeeping
 from mailstore.testing.harness import Harness
 from mailstore.testing.observe import Seen, listing
 from mailstore.testing.samples import BODIES, RESERVED
@@ -139,6 +143,12 @@ class StoreMachine(RuleBasedStateMachine):
         for name, arrival in beginning:
             self.append(name, arrival)
         self.remember("INBOX")
+
+    @initialize(style=st.sampled_from(STYLES))
+    def keep_sums(self, style: QuotaStyle) -> None:
+        """Keep a quota that nothing reaches."""
+        if isinstance(self.store.driver, QuotaKeeping):
+            self.store.quota.set_rules(QuotaRules(style=style, storage=1 << 40))
 
     # -- messages
 
@@ -274,6 +284,7 @@ class StoreMachine(RuleBasedStateMachine):
         bodies = [seen.body for seen in listing(self.model.folder(name)).values()]
         if at < len(bodies) and bodies[at].startswith(FOREIGN) and bodies.count(bodies[at]) == 1:
             (self.harness.foreign_remove if remove else self.harness.foreign_seen)(FolderPath.parse(name), bodies[at])
+            self.store.quota.recalculate()
             folder, chosen = self.model.folder(name), pick(uids(self.model, name), [at])
             if remove:
                 folder.expunge(chosen, only_deleted=False)
@@ -289,6 +300,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.delivered += 1
             body = FOREIGN + b"%d\n\nbody\n" % self.delivered
             self.harness.foreign_append(FolderPath.parse(name), body)
+            self.store.quota.recalculate()  # others may not enter what they do
             (seen,) = list(listing(self.store.folder(name)).values())[-1:]
             self.model.folder(name).append(body, internal_date=seen.internal_date, sender=seen.sender)
 
@@ -317,6 +329,12 @@ class StoreMachine(RuleBasedStateMachine):
             life = (str(info.path), state.uidvalidity)
             assert state.uidnext >= max(self.uidnext.get(life, 0), *found, 1)
             self.uidnext[life] = max(state.uidnext, *(uid + 1 for uid in found), 1)
+
+    @invariant()
+    def right_sums(self) -> None:
+        """The sums of the quota are what a look at every message gives."""
+        rules = self.store.quota.rules() or QuotaRules()
+        assert self.store.quota.usage() == total(rules, self.store.quota.count())
 
     def comparable(self, seen: Seen) -> Seen:
         """Return a message without what has no equal in the other store: the moment it was saved."""

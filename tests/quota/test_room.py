@@ -180,3 +180,13 @@ def test_the_sums_load_nothing_of_the_library(tmp_path: Path) -> None:
         "mailstore.drivers",
     }
     assert heavy.isdisjoint(done.stdout.split())
+
+
+def test_lines_of_several_writers_do_not_mix(tmp_path: Path) -> None:
+    root = sized(tmp_path, b"100000S\n0 0\n")
+    code = f"from mailstore.delivery import deliver\nfor _ in range(40): deliver({MESSAGE!r}, {str(root)!r})"
+    writers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]
+    assert [writer.wait() for writer in writers] == [0] * 4
+    assert sums(root) == b"100000S\n0 0\n" + render_line(100, 1) * 160
+    store = opened(root)
+    assert store.quota.recorded() == store.quota.recalculate() == Usage(160, 16_000)

@@ -10,6 +10,7 @@ from mailstore.testing.contract.history import HistoryContract
 from mailstore.testing.contract.listing import FolderListingContract
 from mailstore.testing.contract.metadata import MetadataContract
 from mailstore.testing.contract.natives import NativeContract
+from mailstore.testing.contract.quota import QuotaContract
 from mailstore.testing.contract.stores import StoreContract
 from mailstore.testing.contract.together import TogetherContract
 from mailstore.testing.contract.transfer import TransferContract
@@ -31,6 +32,7 @@ class DriverContract(
     NativeContract,
     TogetherContract,
     EverythingContract,
+    QuotaContract,
 ):
     """Every clause. Subclass it, and set ``harness_class``."""
 
