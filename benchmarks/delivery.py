@@ -44,7 +44,7 @@ def _maildir(place: Path) -> None:
 
 def _maildirquota(place: Path) -> None:
     _maildir(place)
-    (place / "m" / "maildirsize").write_text("1000000000S\n")
+    (place / "m" / "maildirsize").write_text("1000000000S\n0 0\n")
 
 
 def filter_file(place: Path) -> None:
@@ -89,6 +89,11 @@ def delivery(peers: dict[str, str]) -> Case:
     contenders = [
         Contender("python3 -I -S -c pass", _repeated(os.path.realpath(sys.executable), "-I", "-S", "-c", "pass")),
         Contender("mstore deliver, Maildir (synced)", _repeated(*ours, "{}/m", setup=_maildir), kept=arrived),
+        Contender(
+            "mstore deliver, Maildir++ with a quota (synced)",
+            _repeated(*ours, "{}/m", setup=_maildirquota),
+            kept=arrived,
+        ),
         Contender("mstore deliver, mbox (synced)", _repeated(*ours, "--create", "mbox:{}/box")),
         Contender("mstore deliver, SQLite (synced)", _repeated(*ours, "--create", "sqlite:{}/s.db")),
     ]
