@@ -23,6 +23,10 @@ if TYPE_CHECKING:
         prometheus,
         write_file,
     )
+    from mailstore.survey.facts import (
+        iso,
+        survey_facts,
+    )
     from mailstore.survey.history import (
         History,
         Sample,
@@ -55,12 +59,11 @@ if TYPE_CHECKING:
         Depth,
         FolderShare,
         Group,
+        GroupQuota,
         Limits,
         Survey,
         TopMessage,
         Unreadable,
-        iso,
-        survey_facts,
     )
     from mailstore.survey.run import (
         survey,
@@ -80,6 +83,10 @@ _HOMES = {
         "groups_csv",
         "prometheus",
         "write_file",
+    ),
+    "mailstore.survey.facts": (
+        "iso",
+        "survey_facts",
     ),
     "mailstore.survey.history": (
         "History",
@@ -109,12 +116,11 @@ _HOMES = {
         "Depth",
         "FolderShare",
         "Group",
+        "GroupQuota",
         "Limits",
         "Survey",
         "TopMessage",
         "Unreadable",
-        "iso",
-        "survey_facts",
     ),
     "mailstore.survey.run": ("survey",),
     "mailstore.survey.targets": (
@@ -135,6 +141,7 @@ __all__ = [
     "FolderShare",
     "Forecast",
     "Group",
+    "GroupQuota",
     "History",
     "Limits",
     "Outlook",

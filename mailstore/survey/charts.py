@@ -77,15 +77,14 @@ def _size(account: Account) -> int:
     return account.total.size if account.total is not None else account.usage.size
 
 
-def fullness(account: Account) -> str:
-    """Return the class of an account: ``full``, ``near`` (from 80 percent) or ``fine``."""
-    percent = account.percent
+def fullness(percent: float | None) -> str:
+    """Return the class of what is so full: ``full``, ``near`` (from 80 percent) or ``fine``."""
     return "fine" if percent is None or percent < 80 else "near" if percent < 100 else "full"
 
 
 def _account(account: Account, place: Box) -> str:
     place = place.inset(1, 1, 1, 1)
-    kind = fullness(account)
+    kind = fullness(account.percent)
     said = f"{account.name}: {size_label(_size(account))}"
     if account.percent is not None:
         said += f", {percent_label(account.percent)} of the limit"

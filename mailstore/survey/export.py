@@ -8,8 +8,9 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 
 from mailstore.errors import CannotCreate
+from mailstore.survey.facts import iso
 from mailstore.survey.look import folder_of
-from mailstore.survey.result import Account, By, Survey, iso
+from mailstore.survey.result import Account, By, GroupQuota, Survey
 from mailstore.survey.text import harmless
 from mailstore.system import fs
 
@@ -123,6 +124,7 @@ def prometheus(survey: Survey, *, folders: bool = False) -> str:
         _metric(lines, "mailstore_folder_bytes", "Bytes of mail in a folder.", sizes)
         counts = [(labels, share.messages) for labels, share in labelled]
         _metric(lines, "mailstore_folder_messages", "Messages in a folder.", counts)
+    _groups(lines, survey)
     for name, about, number in (
         ("mailstore_survey_accounts", "Accounts that were looked at.", len(survey.accounts)),
         ("mailstore_survey_unreadable_accounts", "Accounts that could not be looked at.", len(survey.unreadable)),
@@ -130,6 +132,24 @@ def prometheus(survey: Survey, *, folders: bool = False) -> str:
     ):
         _metric(lines, name, about, [("", number)])
     return "".join(f"{line}\n" for line in lines)
+
+
+def _groups(lines: list[str], survey: Survey) -> None:
+    """Add the group quotas: what all their members hold, by the running sum, and the limits."""
+    values: tuple[tuple[str, str, Callable[[GroupQuota], int | None]], ...] = (
+        ("usage_bytes", "Bytes that count towards a group's limit.", lambda one: one.usage.size if one.usage else None),
+        (
+            "usage_messages",
+            "Messages that count towards a group's limit.",
+            lambda one: one.usage.messages if one.usage else None,
+        ),
+        ("limit_bytes", "A group's limit of bytes; not there without a limit.", lambda one: one.limits.size),
+        ("limit_messages", "A group's limit of messages; not there without one.", lambda one: one.limits.messages),
+    )
+    for name, about, value in values:
+        pairs = [(f'{{group="{_label(one.path)}"}}', value(one)) for one in survey.group_quotas]
+        samples = [(labels, number) for labels, number in pairs if number is not None]
+        _metric(lines, f"mailstore_group_quota_{name}", about, samples)
 
 
 def _metric(lines: list[str], name: str, about: str, samples: Sequence[tuple[str, float]]) -> None:

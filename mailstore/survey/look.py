@@ -82,6 +82,7 @@ def look(target: Target, depth: Depth, tally: Tally, *, disks: bool = True, lock
             newest=scan.newest if scan else None,
             footprint=_footprint(store, problems) if DEPTHS.index(depth) >= DEPTHS.index("messages") else None,
             disk=_disk(path) if disks else None,
+            groups=rules.groups if rules else (),
             problems=(*problems, *store.quota.problems, *(scan.problems if scan else ())),
         )
 

@@ -38,6 +38,7 @@ def html(report: Report, title: str = "Mail storage") -> str:
         _growth(report),
         _distributions(survey),
         _accounts(survey),
+        _group_quotas(survey),
         _top(survey),
         _problems(survey),
         "</main>",
@@ -95,7 +96,7 @@ def _section(title: str, note: str, *parts: str) -> str:
 def _tiles(report: Report) -> str:
     survey, outlook = report.survey, report.outlook
     usage = survey.usage
-    near = sum(fullness(account) != "fine" for account in survey.accounts)
+    near = sum(fullness(account.percent) != "fine" for account in survey.accounts)
     tiles = [
         (_count(len(survey.accounts)), "account" if len(survey.accounts) == 1 else "accounts"),
         (_bytes(usage.size), "count towards limits"),
@@ -201,20 +202,23 @@ def _accounts(survey: Survey) -> str:
     return _section("Accounts", note, _table(head, rows, "accounts"))
 
 
+def _gauge(percent: float | None) -> tuple[str, str]:
+    """Return a bar and the percent beside it; nothing without a limit."""
+    if percent is None:
+        return "", ""
+    kind = fullness(percent)
+    label = _value(round(percent, 2), percent_label(percent))
+    label = label if kind == "fine" else f'<span class="{kind}">{label}</span>'
+    return f'<span><i class="{kind}" style="width:{min(percent, 100.0):.1f}%"></i></span>', label
+
+
 def _account(account: Account) -> list[str]:
-    kind, percent = fullness(account), account.percent
-    gauge = label = ""
-    if percent is not None:
-        gauge = f'<span><i class="{kind}" style="width:{min(percent, 100.0):.1f}%"></i></span>'
-        label = _value(round(percent, 2), percent_label(percent))
-        label = label if kind == "fine" else f'<span class="{kind}">{label}</span>'
     folder = folder_of(account)
     return [
         text(account.name),
         _bytes(account.usage.size),
         _bytes(account.limits.size),
-        gauge,
-        label,
+        *_gauge(account.percent),
         _count(account.usage.messages),
         _bytes(account.total.size if account.total else None),
         _bytes(account.footprint.physical if account.footprint else None),
@@ -222,6 +226,27 @@ def _account(account: Account) -> list[str]:
         day_label(account.oldest),
         day_label(account.newest),
     ]
+
+
+def _group_quotas(survey: Survey) -> str:
+    if not survey.group_quotas:
+        return ""
+    head = [("Group", "name"), ("Usage", "number"), ("Limit", "number"), ("", "gauge"), ("", "number"),
+            ("Messages", "number"), ("Accounts", "number")]  # fmt: skip
+    rows = [
+        [
+            text(one.path),
+            _bytes(one.usage.size if one.usage else None),
+            _bytes(one.limits.size),
+            *_gauge(one.percent),
+            _count(one.usage.messages if one.usage else None),
+            _count(one.members),
+        ]
+        for one in survey.group_quotas
+    ]
+    return _section(
+        "Group quotas", "Limits that accounts share, and what all their members hold.", _table(head, rows, "groups")
+    )
 
 
 def _top(survey: Survey) -> str:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mailstore.errors import MailstoreError
+from mailstore.survey.facts import group_facts, iso, survey_facts
 from mailstore.survey.growth import together
 from mailstore.survey.history import History, Sample
 from mailstore.survey.outlook import WINDOW, Forecast, forecast
-from mailstore.survey.result import Account, Survey, group_facts, iso, survey_facts
+from mailstore.survey.result import Account, Survey
 
 
 @dataclass(frozen=True, slots=True)

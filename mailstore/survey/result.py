@@ -1,10 +1,9 @@
-"""What a survey found: values, and their form in JSON. Sizes are bytes, moments seconds since 1970 UTC."""
+"""What a survey found: values. Sizes are bytes, moments seconds since 1970 UTC."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 from mailstore.errors import MailstoreError
 from mailstore.model.changes import Footprint, Usage
@@ -25,6 +24,11 @@ class Limits(NamedTuple):
 
     size: int | None = None
     messages: int | None = None
+
+    def filled(self, usage: Usage) -> float | None:
+        """Return the greater one of bytes and messages in percent of the limit; None without a limit."""
+        pairs = ((usage.size, self.size), (usage.messages, self.messages))
+        return max((100 * used / limit for used, limit in pairs if limit), default=None)
 
 
 class FolderShare(NamedTuple):
@@ -52,6 +56,7 @@ class Account:
         oldest, newest: internal dates; None where not looked at, or where there is no message.
         footprint: on disk; None where not looked at or not known.
         disk: the file system, where the system tells of it.
+        groups: paths of the group quotas that it counts towards.
         problems: what could not be read, or was odd.
     """
 
@@ -69,13 +74,13 @@ class Account:
     newest: int | None = None
     footprint: Footprint | None = None
     disk: Disk | None = None
+    groups: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
     @property
     def percent(self) -> float | None:
         """How full it is: the greater one of bytes and messages in percent of the limit; None without a limit."""
-        pairs = ((self.usage.size, self.limits.size), (self.usage.messages, self.limits.messages))
-        return max((100 * used / limit for used, limit in pairs if limit), default=None)
+        return self.limits.filled(self.usage)
 
     @property
     def distinct(self) -> int | None:
@@ -89,6 +94,24 @@ class Unreadable(NamedTuple):
     name: str
     location: str
     error: MailstoreError
+
+
+class GroupQuota(NamedTuple):
+    """A quota that accounts share (see mailstore.quota.Group)."""
+
+    path: str
+    limits: Limits
+    usage: Usage | None
+    """Its running sum; None where there is none that can be believed: ``mstore quota recalc --group`` begins it."""
+    members: int
+    """How many of the accounts of this survey count towards it."""
+    problem: str = ""
+    """Why its rules cannot be read."""
+
+    @property
+    def percent(self) -> float | None:
+        """How full it is; None without a limit or a sum."""
+        return None if self.usage is None else self.limits.filled(self.usage)
 
 
 class Group(NamedTuple):
@@ -120,6 +143,7 @@ class Survey:
         depth: how close the look was.
         accounts: those that could be looked at, in the order given.
         unreadable: the others.
+        group_quotas: those that the accounts count towards, by path.
         by_year: by the year of the internal date (UTC); '' unknown. Empty where not looked at, as what follows.
         by_size: by size class, smallest first.
         by_sender: by the address in From, largest first; the small ones of very many are ``(others)``.
@@ -130,6 +154,7 @@ class Survey:
     depth: Depth
     accounts: list[Account] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
+    group_quotas: list[GroupQuota] = field(default_factory=list)
     by_year: list[Group] = field(default_factory=list)
     by_size: list[Group] = field(default_factory=list)
     by_sender: list[Group] = field(default_factory=list)
@@ -165,92 +190,3 @@ def _shares(account: Account, by: By) -> list[tuple[str, int, int]]:
         return [(str(one.folder), one.messages, one.size) for one in account.folders or ()]
     key = account.name if by == "account" else account.domain
     return [(key, account.usage.messages, account.usage.size)]
-
-
-# --- JSON
-
-
-def iso(seconds: int | None) -> str | None:
-    """Return a moment as ISO 8601 in UTC; None where there is none, or beyond the years 1 to 9999."""
-    if seconds is None:
-        return None
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat()
-    except (OverflowError, ValueError, OSError):
-        return None
-
-
-def account_facts(account: Account) -> dict[str, Any]:
-    """Return an account as JSON has it (schema ``quota show`` in docs/cli.md)."""
-    folders = account.folders
-    return {
-        "account": account.name,
-        "domain": account.domain,
-        "location": account.location,
-        "format": account.format,
-        "style": account.style or None,
-        "usage": _usage(account.usage),
-        "limit": {"bytes": account.limits.size, "messages": account.limits.messages},
-        "percent": None if account.percent is None else round(account.percent, 2),
-        "kept": _usage(account.kept),
-        "total": _usage(account.total),
-        "physical": account.footprint.physical if account.footprint else None,
-        "distinct": account.distinct,
-        "folders": None
-        if folders is None
-        else [
-            {"folder": str(one.folder), "messages": one.messages, "bytes": one.size, "counted": one.counted}
-            for one in folders
-        ],
-        "oldest": iso(account.oldest),
-        "newest": iso(account.newest),
-        "disk": _disk(account.disk),
-        "problems": list(account.problems),
-    }
-
-
-def survey_facts(survey: Survey, by: By = "account") -> dict[str, Any]:
-    """Return a survey as JSON has it (schema ``quota show`` in docs/cli.md)."""
-    return {
-        "taken": iso(survey.taken),
-        "depth": survey.depth,
-        "usage": _usage(survey.usage),
-        "accounts": [account_facts(account) for account in survey.accounts],
-        "unreadable": [
-            {"account": one.name, "location": one.location, "error": str(one.error), "temporary": one.error.temporary}
-            for one in survey.unreadable
-        ],
-        "by": by,
-        "groups": [group_facts(group) for group in survey.groups(by)],
-    }
-
-
-def group_facts(group: Group) -> dict[str, Any]:
-    """Return a group as JSON has it."""
-    return {"key": group.key, "messages": group.messages, "bytes": group.size}
-
-
-def _usage(usage: Usage | None) -> dict[str, int] | None:
-    return None if usage is None else {"messages": usage.messages, "bytes": usage.size}
-
-
-def _disk(disk: Disk | None) -> dict[str, Any] | None:
-    if disk is None:
-        return None
-    return {
-        "bytes": disk.total_bytes,
-        "free_bytes": disk.free_bytes,
-        "inodes": disk.total_inodes,
-        "free_inodes": disk.free_inodes,
-        "quotas": [
-            {
-                "kind": one.kind,
-                "id": one.id,
-                "bytes": one.used,
-                "limit_bytes": one.limit,
-                "inodes": one.inodes_used,
-                "limit_inodes": one.inodes_limit,
-            }
-            for one in disk.quotas
-        ],
-    }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from mailstore.errors import MailstoreError, StorageFailure
+from mailstore.quota.group import Group
 from mailstore.survey.look import look
-from mailstore.survey.result import Depth, Survey, Unreadable
+from mailstore.survey.result import Depth, GroupQuota, Limits, Survey, Unreadable
 from mailstore.survey.tally import Tally
 from mailstore.survey.targets import Target
 from mailstore.system import clock, fs
@@ -43,8 +45,23 @@ def survey(
         except OSError as error:
             text = f"{fs.shown(target.location)}: {error.strerror or error}"
             found.unreadable.append(Unreadable(target.name, target.location, StorageFailure(text)))
+    found.group_quotas.extend(_group_quotas(found))
     found.by_year.extend(tally.years())
     found.by_size.extend(tally.sizes())
     found.by_sender.extend(tally.senders())
     found.top.extend(tally.top())
     return found
+
+
+def _group_quotas(found: Survey) -> list[GroupQuota]:
+    members = Counter(path for account in found.accounts for path in account.groups)
+    return [_group_quota(path, members[path]) for path in sorted(members)]
+
+
+def _group_quota(path: str, members: int) -> GroupQuota:
+    group = Group(path)
+    try:
+        rules = group.rules()
+        return GroupQuota(path, Limits(rules.storage, rules.messages), group.usage(), members)
+    except MailstoreError as error:
+        return GroupQuota(path, Limits(), None, members, str(error))

@@ -285,3 +285,47 @@ def test_the_shell_completes_commands_options_and_locations(tmp_path, monkeypatc
     assert [item.value for item in complete.get_completions(["quota", "show", "--by"], "siz")] == ["size-class"]
     assert [item.value for item in complete.get_completions(["quota", "show"], "mail")] == ["maildir:"]
     assert [item.value for item in complete.get_completions(["quota", "report"], "--ht")] == ["--html"]
+
+
+def test_a_group_is_shown_and_its_sum_begun(mstore, homes, tmp_path):
+    rules = tmp_path / "group.toml"
+    rules.write_text('storage = "5000"\nmessages = 10\n')
+    for user in ("ann", "bob"):
+        mstore("quota", "set", homes.replace("*", user), "--group", rules, "--storage", "1M")
+    before = mstore("quota", "show", homes, "--json").object
+    assert [one["groups"] for one in before["accounts"]] == [[str(rules)], [str(rules)], []]
+    (shared,) = before["group_quotas"]
+    assert (shared["path"], shared["members"], shared["usage"], shared["percent"]) == (str(rules), 2, None, None)
+    assert "no sum yet" in mstore("quota", "show", homes).text
+    ran = mstore("quota", "recalc", "--group", rules, homes)
+    assert ran.lines[-1] == f"{rules}: 2 accounts, 3 messages, 3500 bytes"
+    (shared,) = mstore("quota", "show", homes, "--json").object["group_quotas"]
+    assert (shared["usage"], shared["percent"]) == ({"messages": 3, "bytes": 3500}, 70.0)
+    line = next(line for line in mstore("quota", "show", homes, "--units", "B").lines if "group.toml" in line)
+    assert line.split()[-6:] == ["3500", "5000", "████████░░░░", "70%", "3", "10"]
+    text = mstore("quota", "show", homes, "--format", "prometheus").text
+    assert f'mailstore_group_quota_usage_bytes{{group="{rules}"}} 3500' in text
+    with open_store(homes.removeprefix("maildir:").replace("*", "bob")) as store:
+        store.inbox.append(b"x" * 100)
+    (shared,) = mstore("quota", "show", homes, "--json").object["group_quotas"]
+    assert shared["usage"] == {"messages": 4, "bytes": 3600}
+    page = tmp_path / "page.html"
+    assert mstore("quota", "report", "--html", page, homes).exit_code == 0
+    assert 'id="groups"' in page.read_text()
+
+
+def test_a_group_keeps_its_sum_where_a_member_cannot_be_counted(mstore, homes, tmp_path):
+    rules = tmp_path / "group.toml"
+    rules.write_text('storage = "5000"\n')
+    mstore("quota", "set", homes.replace("*", "ann"), "--group", rules)
+    mstore("quota", "recalc", "--group", rules, homes)
+    (tmp_path / "zoe").mkdir()
+    (tmp_path / "zoe" / "Maildir").write_bytes(b"\0")
+    sums = (tmp_path / "group.toml.sums").read_bytes()
+    assert mstore("quota", "recalc", "--group", rules, homes).exit_code == 1
+    assert (tmp_path / "group.toml.sums").read_bytes() == sums
+    ran = mstore("quota", "recalc", "--group", tmp_path / "none.toml", homes)
+    assert (ran.exit_code, ran.stdout) == (65, b"")
+    rules.unlink()
+    (shared,) = mstore("quota", "show", homes, "--json").object["group_quotas"]
+    assert "No such file" in shared["problem"]

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from mailstore import MailstoreError, UsageError
-from mailstore.survey import Account, History, Survey, Target, default_directory, find_targets
+from mailstore.survey import History, Survey, Target, default_directory, find_targets
 from mailstore_cli import exitcodes, options
 from mailstore_cli.names import safe
 from mailstore_cli.problems import Problems
@@ -60,9 +60,9 @@ def size(amount: int | None, unit: str) -> str:
     return str(amount) if unit == "B" else f"{amount / _UNITS[unit]:.1f}{unit}"
 
 
-def percent_text(account: Account) -> str:
-    """Return how full an account is; '-' without a limit."""
-    return "-" if account.percent is None else f"{account.percent:.0f}%"
+def percent_text(percent: float | None) -> str:
+    """Return how full something is; '-' without a limit."""
+    return "-" if percent is None else f"{percent:.0f}%"
 
 
 def keep_samples(found: Survey, directory: str | None) -> None:

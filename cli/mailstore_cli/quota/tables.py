@@ -31,8 +31,8 @@ def columns(found: Survey, accounts: Sequence[Account], unit: str) -> list[Colum
         Column("Account", lambda one: _short(safe(one.name))),
         Column("Usage", lambda one: size(one.usage.size, unit), number=True),
         Column("Limit", lambda one: size(one.limits.size, unit), number=True),
-        Column("", bar),
-        Column("", percent_text, number=True),
+        Column("", lambda one: _coloured(one.percent)),
+        Column("", lambda one: percent_text(one.percent), number=True),
         Column("Messages", lambda one: str(one.usage.messages), number=True),
     ]
     if any(one.limits.messages is not None for one in accounts):
@@ -68,7 +68,29 @@ def show_accounts(found: Survey, accounts: Sequence[Account], unit: str) -> None
         out()
         amount = size(total, unit) if total >= 1000 else plural(total, "byte")
         out(f"{plural(len(accounts), 'account')}, {amount}, {plural(messages, 'message')}")
+    _show_group_quotas(found, unit)
     _show_disks(accounts, unit)
+
+
+def _show_group_quotas(found: Survey, unit: str) -> None:
+    """Print a line for each quota that accounts share."""
+    if not found.group_quotas:
+        return
+    rows = [
+        [
+            safe(one.path),
+            size(one.usage.size if one.usage else None, unit),
+            size(one.limits.size, unit),
+            _coloured(one.percent),
+            percent_text(one.percent),
+            "-" if one.usage is None else str(one.usage.messages),
+            _number(one.limits.messages),
+            "no sum yet: mstore quota recalc --group" if one.usage is None and not one.problem else safe(one.problem),
+        ]
+        for one in found.group_quotas
+    ]
+    out()
+    table(("Group", "Usage", "Limit", "", "", "Messages", "Limit", ""), rows, frozenset({1, 2, 4, 5, 6}))
 
 
 def show_groups(by: str, groups: Sequence[Group], unit: str, top: int | None) -> None:
@@ -89,9 +111,8 @@ def _group_line(group: Group, whole: int, unit: str) -> list[str]:
     return [name, size(group.size, unit), _blocks(percent), f"{percent:.0f}%", str(group.messages)]
 
 
-def bar(account: Account) -> str:
-    """Return a bar that shows how full an account is; nothing without a limit."""
-    percent = account.percent
+def _coloured(percent: float | None) -> str:
+    """Return a bar that shows how full something is; nothing without a limit."""
     if percent is None:
         return ""
     colour: Literal["red", "yellow", "green"] = "red" if percent >= 100 else "yellow" if percent >= 80 else "green"

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from mailstore import open_store
-from mailstore.quota import NO_RULES, Explanation
+from mailstore import Usage, open_store
+from mailstore.quota import NO_RULES, Explanation, Group
 from mailstore.survey import Drift, Target, drift_of
 from mailstore_cli import options
-from mailstore_cli.exitcodes import FAILED
+from mailstore_cli.exitcodes import FAILED, OK
 from mailstore_cli.names import safe
 from mailstore_cli.quota import common
 from mailstore_cli.render import out, out_json, plural, style, table
@@ -72,23 +72,45 @@ def _drift_facts(target: Target, drift: Drift) -> dict[str, Any]:
 @click.command(
     short_help="Make the sums anew.",
     context_settings=options.CONTEXT,
-    epilog=options.examples("mstore quota recalc ~/Maildir", notes=(common.WHICH,)),
+    epilog=options.examples(
+        "mstore quota recalc ~/Maildir",
+        "mstore quota recalc --group /srv/mail/example.org/quota.toml 'maildir:/srv/mail/example.org/%n'",
+        notes=(common.WHICH,),
+    ),
 )
 @common.locations
+@click.option(
+    "--group", metavar="PATH", help="Begin the sum of this group anew too, with those of the accounts that name it."
+)
 @options.lock_timeout
-def recalc(locations: tuple[str, ...], lock_timeout: float) -> int:
-    """Count each account anew and keep the sums; safe while mail is delivered. Prints what counts."""
+def recalc(locations: tuple[str, ...], group: str | None, lock_timeout: float) -> int:
+    """Count each account anew and keep the sums; safe while mail is delivered. Prints what counts.
+
+    With --group LOCATION must be all accounts of the group; its sum stays as it is where one of them cannot be counted.
+    """
+    if group is not None:
+        Group(group).rules()  # says what is wrong before anything is counted
+    members: list[Usage] = []
 
     def work(target: Target) -> None:
         with open_store(target.location, lock_timeout=lock_timeout) as store:
             before = store.quota.recorded()
             usage = store.quota.recalculate()
+            if group in (store.quota.rules() or NO_RULES).groups:
+                members.append(usage)
         text = f"{safe(target.name)}: {plural(usage.messages, 'message')}, {usage.size} bytes"
         if before is not None and before != usage:
             text += f" (kept were {before.messages} and {before.size})"
         out(text)
 
-    return common.each(locations, "quotas recalculated", work)
+    code = common.each(locations, "quotas recalculated", work)
+    if group is not None and code == OK:
+        usage = Usage(sum(one.messages for one in members), sum(one.size for one in members))
+        Group(group).reset(usage)
+        out(
+            f"{safe(group)}: {plural(len(members), 'account')}, {plural(usage.messages, 'message')}, {usage.size} bytes"
+        )
+    return code
 
 
 @click.command(
