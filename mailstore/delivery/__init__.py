@@ -10,7 +10,7 @@ programs hand over to it.
 
 from __future__ import annotations
 
-from mailstore.delivery.direct import straight
+from mailstore.delivery.direct import straight, straight_mapping
 from mailstore.delivery.incoming import Incoming
 
 TYPE_CHECKING = False
@@ -78,16 +78,19 @@ def deliver(
         MessageTooLarge, QuotaExceeded: the store does not take the message.
     """
     incoming = Incoming(message, sender=sender, recipient=recipient)
-    if folder.upper() == "INBOX" and once is None and straight(incoming, location, lock_timeout):
+    ordinary = folder.upper() == "INBOX" and once is None
+    if ordinary and straight(incoming, location, lock_timeout):
         return Delivered("INBOX")
 
-    def by_store() -> Delivered:
+    def otherwise() -> Delivered:
+        if ordinary and straight_mapping(incoming, location, lock_timeout):
+            return Delivered("INBOX")
         from mailstore.delivery.stored import into_store  # late: it loads the library
 
         found = into_store(incoming, location, folder=folder, create=create, once=once, lock_timeout=lock_timeout)
         return Delivered(*found)
 
-    return by_store() if apart is None else apart(by_store)
+    return otherwise() if apart is None else apart(otherwise)
 
 
 def __getattr__(name: str) -> object:

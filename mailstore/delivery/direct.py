@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 _WAYS = {"mbox": "mailstore.drivers.mbox.direct"}
 """By format, the module whose ``deliver`` takes the ordinary message; see there for its arguments."""
+_MAPPING = {"sqlite": "mailstore.drivers.sql.direct"}
+"""The same of formats that map files into memory."""
 
 
 def straight(incoming: Incoming, location: str, lock_timeout: float) -> bool:
-    """Deliver into INBOX where that can be done without the store; durable where it returns True.
+    """Deliver into INBOX where that can be done without the store, and maps no file; durable where it returns True.
 
     False: nothing was written, and ``incoming`` is as it was.
 
@@ -30,11 +32,20 @@ def straight(incoming: Incoming, location: str, lock_timeout: float) -> bool:
     if root is not None:
         into_maildir(incoming, root)
         return True
+    return _by(_WAYS, incoming, location, lock_timeout)
+
+
+def straight_mapping(incoming: Incoming, location: str, lock_timeout: float) -> bool:
+    """The same for formats that do map files."""
+    return _by(_MAPPING, incoming, location, lock_timeout)
+
+
+def _by(ways: dict[str, str], incoming: Incoming, location: str, lock_timeout: float) -> bool:
     found = plain(location)
-    if found is None or found[0] not in _WAYS:
+    if found is None or found[0] not in ways:
         return False
     form, path, options = found
-    deliver = __import__(_WAYS[form], fromlist=["deliver"]).deliver
+    deliver = __import__(ways[form], fromlist=["deliver"]).deliver
     return bool(deliver(path, options, incoming.whole, incoming.sender, lock_timeout))
 
 

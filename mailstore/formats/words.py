@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import binascii
-import re
 
-_ENCODED_WORD = re.compile(r"=\?([\w.:-]+)(?:\*[\w-]*)?\?([bBqQ])\?([^?]*)\?=", re.ASCII)
-_CONTROLS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
-_BETWEEN_WORDS = re.compile(r"(?<=\?=)\s+(?==\?)")
+_ENCODED_WORD = r"=\?([\w.:-]+)(?:\*[\w-]*)?\?([bBqQ])\?([^?]*)\?="
+_CONTROLS = r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
+_BETWEEN_WORDS = r"(?<=\?=)\s+(?==\?)"
 
 
 def decode_words(text: str) -> str:
@@ -15,10 +14,12 @@ def decode_words(text: str) -> str:
 
     An unknown charset is taken for Latin-1; of a broken encoding stays what can be read.
     """
-    text = _BETWEEN_WORDS.sub("", text)
+    import re  # late, as below: it is half a delivery to load, and many headers are plain
+
+    text = re.sub(_BETWEEN_WORDS, "", text)
     pieces: list[str] = []
     word, charset, at = b"", "", 0
-    for match in _ENCODED_WORD.finditer(text):
+    for match in re.finditer(_ENCODED_WORD, text, re.ASCII):
         if match.start() > at or match[1] != charset:
             pieces += [_decode_bytes(word, charset), text[at : match.start()]]
             word, charset = b"", match[1]
@@ -40,7 +41,11 @@ def legible(raw: bytes, longest: int = 500) -> str:
     text = text.strip()
     if "=?" in text:
         text = decode_words(text)
-    return (text if text.isprintable() else _CONTROLS.sub(" ", text).strip())[:longest]
+    if not text.isprintable():
+        import re
+
+        text = re.sub(_CONTROLS, " ", text).strip()
+    return text[:longest]
 
 
 def _word_bytes(encoding: str, content: str) -> bytes:

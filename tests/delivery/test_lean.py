@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import apsw
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailstore import QuotaExceeded, StorageFailure, StorageFull, open_store
-from mailstore.delivery import deliver, direct
+from mailstore import MailstoreError, NoSuchStore, QuotaExceeded, StorageFailure, StorageFull, open_store
+from mailstore.delivery import Incoming, deliver, direct
 from mailstore.drivers.mbox import note
 from mailstore.model.quota import QuotaRules
 from mailstore.system import clock
@@ -61,16 +62,21 @@ def loaded(location: str) -> set[str]:
 
 @pytest.mark.parametrize(
     ("form", "own", "foreign"),
-    [("maildir", "mailstore.system.drop", "mailstore.drivers"), ("mbox", "mailstore.drivers.mbox.direct", "apsw")],
+    [
+        ("maildir", "mailstore.system.drop", "mailstore.drivers"),
+        ("mbox", "mailstore.drivers.mbox.direct", "apsw"),
+        ("sqlite", "mailstore.drivers.sql.direct", "mailstore.drivers.sql.driver"),
+    ],
 )
 def test_what_a_delivery_loads(tmp_path: Path, form: str, own: str, foreign: str) -> None:
+    """The package collections is what apsw loads itself."""
     location = f"{form}:{tmp_path}/m"
     with open_store(location, create=True) as store:
         store.inbox.append(b"A: b\n\nc\n")
     names = loaded(location)
     assert own in names
     assert foreign not in names
-    assert names & HEAVY == set()
+    assert names & HEAVY == ({"collections"} if form == "sqlite" else set())
     with open_store(location, readonly=True) as store:
         assert len(store.inbox) == 2
 
@@ -82,22 +88,24 @@ def test_what_a_delivery_loads(tmp_path: Path, form: str, own: str, foreign: str
 def the_long_way() -> Iterator[None]:
     """Have every delivery open the store."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(direct, "straight", lambda *_: False)
         patch.setattr("mailstore.delivery.straight", lambda *_: False)
+        patch.setattr("mailstore.delivery.straight_mapping", lambda *_: False)
         yield
 
 
 @contextmanager
 def straight_only() -> Iterator[list[bool]]:
     """Note of every delivery whether it went without the store."""
-    taken, real = [], direct.straight
+    taken: list[bool] = []
+
+    def straight(incoming: Incoming, location: str, lock_timeout: float) -> bool:
+        done = direct.straight(incoming, location, lock_timeout)
+        taken.append(done or direct.straight_mapping(incoming, location, lock_timeout))
+        return taken[-1]
+
     with pytest.MonkeyPatch.context() as patch:
-
-        def note_it(*arguments: object) -> bool:
-            taken.append(real(*arguments))  # type: ignore[arg-type]
-            return taken[-1]
-
-        patch.setattr("mailstore.delivery.straight", note_it)
+        patch.setattr("mailstore.delivery.straight", straight)
+        patch.setattr("mailstore.delivery.straight_mapping", lambda *_: False)
         yield taken
 
 
@@ -287,3 +295,87 @@ def test_stopped_at_every_call(tmp_path: Path, how: str) -> None:
         assert sorted(set(left) - set(leftovers)) == ["box"]  # a dead process' temporary file goes after 36 hours
     else:
         raise AssertionError("it never came through")
+
+
+# --- SQLite
+
+
+def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Return all there is in a database, but for what is random."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1")]
+    assert "message" in tables
+    found = {table: sorted(connection.execute(f"SELECT * FROM {table}"), key=repr) for table in tables}
+    found["property"] = [row for row in found["property"] if row[0] != "epoch"]
+    assert connection.pragma("integrity_check") == "ok"
+    connection.close()
+    return found
+
+
+@pytest.mark.parametrize("options", ["", "?account=joe"])
+def test_both_ways_leave_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str) -> None:
+    """A message that is there already has its body shared, an encoded subject is decoded, a sender may be anything."""
+    monkeypatch.setattr(clock, "source", lambda: 1_700_000_000_000_000_000)
+    monkeypatch.setattr(os, "urandom", lambda count: b"\7" * count)
+    mails = [MAIL, MAIL, b"Subject: =?utf-8?q?=C3=A4?=\nFrom: \xff\n\nx", b"a: b", b"A: b\r\n\r\n\0\r\n"]
+    left = []
+    for name, way in (("a", straight_only()), ("b", the_long_way())):
+        path = tmp_path / f"{name}.db"
+        with open_store(f"sqlite:{path}{options}", create=True) as store:
+            store.inbox.append(b"A: b\n\nc\n")
+        with way as taken:
+            for mail, sender in zip(mails, ("ann@x", "ann@x", None, "\udcff%", "\n"), strict=True):
+                deliver(mail, f"sqlite:{path}{options}", sender=sender, recipient="joe@x")
+        assert taken in ([True] * 5, None)
+        left.append(rows(path))
+    assert left[0] == left[1]
+    assert len(left[0]["message"]) == 6
+    assert len(left[0]["body"]) == 5
+
+
+def test_what_sqlite_leaves_to_the_store(tmp_path: Path) -> None:
+    """A database or account that is not there, a quota, a large message."""
+    location = f"sqlite:{tmp_path}/s.db"
+    with straight_only() as taken:
+        with pytest.raises(NoSuchStore):
+            deliver(MAIL, location)
+        deliver(MAIL, location, create=True)
+        deliver(MAIL, f"{location}?account=joe", create=True)
+        deliver(MAIL, f"{location}?account=joe")
+        deliver(b"A: b\n\n" + b"x" * (1 << 20), location)
+        with open_store(location) as store:
+            store.quota.set_rules(QuotaRules(messages=2))
+        with pytest.raises(QuotaExceeded):
+            deliver(MAIL, location)
+    assert taken == [False, False, False, True, False, False]
+
+
+@pytest.mark.parametrize("how", ["kill", "fail", "full"])
+def test_sqlite_stopped_at_every_call(tmp_path: Path, how: str) -> None:
+    """Every file call of SQLite's; whatever was acknowledged is there, and nothing else but a whole message."""
+    mail = b"Subject: hello\n\nbody\n"
+    for at in range(1, 200, 3):
+        path = tmp_path / f"{at}.db"
+        with open_store(f"sqlite:{path}", create=True):
+            pass
+
+        def work(path: Path = path, at: int = at) -> list[object]:
+            plan = Plan(at, how)  # type: ignore[arg-type]
+            with plan.at_work(), straight_only() as taken:
+                try:
+                    deliver(mail, f"sqlite:{path}")
+                except MailstoreError as error:
+                    return [len(plan.seen) >= at, type(error).__name__]
+            return [len(plan.seen) >= at, "" if taken == [True] else "not straight"]
+
+        answer = in_child(work)
+        with open_store(f"sqlite:{path}") as store:
+            found = [one.bytes() for one in store.inbox]
+        assert found in ([], [mail])
+        if answer is not None and answer[1] == "":
+            assert found == [mail]
+            if not answer[0]:
+                assert at > 1
+                return
+        assert answer is None or answer[1] in ("", "StorageFailure", "StorageFull", "StoreBusy", "CorruptStore")
+    raise AssertionError("it never came through")

@@ -68,7 +68,7 @@ def _mkfifo(path: Path) -> None:
         (_text, "no SQLite database"),
         (_foreign, "of another application"),
         (_with_application_id, "of another application"),
-        (_newer, "has schema 2; this mailstore knows up to 1: upgrade mailstore"),
+        (_newer, f"has schema {schema.VERSION + 1}; this mailstore knows up to {schema.VERSION}: upgrade mailstore"),
         (Path.touch, "is empty"),
         (Path.mkdir, "not a regular file"),
         (_mkfifo, "not a regular file"),
@@ -129,7 +129,7 @@ def test_detect(tmp_path: Path) -> None:
     assert FORMAT.detect(str(path)) == evidence
     assert [found.format for found in detect(str(path))] == ["sqlite"]
     with open_store(str(path)) as store:
-        assert store.evidence == (evidence, "schema 1", "account ''")
+        assert store.evidence == (evidence, f"schema {schema.VERSION}", "account ''")
     _foreign(tmp_path / "foreign.db")
     _text(tmp_path / "text")
     (tmp_path / "short").write_bytes(b"SQLite")

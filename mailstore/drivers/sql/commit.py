@@ -10,17 +10,15 @@ import apsw
 
 from mailstore.drivers.sql import stage
 from mailstore.drivers.sql import statements as sql
+from mailstore.drivers.sql.adding import StagedMessage, find_stages, message_row, place
 from mailstore.drivers.sql.dialect import SQLITE
 from mailstore.drivers.sql.rows import MAX_MODSEQ, MAX_UID, AccountRow, FolderRow
-from mailstore.drivers.sql.stage import StagedMessage
-from mailstore.drivers.sql.text import decode_keywords, encode_keywords, encode_text
+from mailstore.drivers.sql.text import decode_keywords, encode_keywords
 from mailstore.errors import UsageError
 from mailstore.model.changes import Append, Change, Expunge, Move, Outcome, SetFlags, SetState
 from mailstore.model.flags import DELETED, RECENT, SYSTEM_FLAGS, subtract_keywords, unite_keywords
 from mailstore.model.names import FolderPath
 from mailstore.system import clock
-
-_FLAGS_KEPT = SYSTEM_FLAGS | RECENT
 
 
 class _Message(NamedTuple):
@@ -66,7 +64,7 @@ class Commit:
         for folder in self._folders.values():
             if folder.changed:
                 folder.save(self._connection)
-        stages = stage.find_stages(self._connection, self._account, sorted(self._used_up))
+        stages = find_stages(self._connection, self._account, sorted(self._used_up))
         stage.drop_stages(self._connection, self._account, stages.items())
         stage.drop_unused(self._connection, self._account, self._unused)
         return outcomes
@@ -99,7 +97,7 @@ class Commit:
                 fresh.append(at)
                 if one.key is not None:
                     pending.add(one.key)
-        bodies = stage.place(self._connection, self._account, [staged[at] for at in fresh])
+        bodies = place(self._connection, self._account, [staged[at] for at in fresh])
         placed = dict(zip(fresh, bodies, strict=True))
         rows: list[tuple[int | str | bytes | None, ...]] = []
         for at, (change, one) in enumerate(zip(appends, staged, strict=True)):
@@ -109,7 +107,8 @@ class Commit:
                 continue
             folder = self._folders[change.folder]
             uid = folder.next_uid(change.uid)
-            rows.append(self._row(folder, uid, change, one, placed[at]))
+            meta = one.meta if change.meta is None else change.meta
+            rows.append(message_row(folder, uid, meta, one, placed[at], self._now))
             if self._need_uids:
                 outcomes.append(Outcome("done", (uid,), (), folder.uidvalidity, folder.modseq))
             else:
@@ -118,28 +117,6 @@ class Commit:
                 known[one.key] = Outcome("known", (uid,), uidvalidity=folder.uidvalidity)
         self._connection.executemany(SQLITE.render(sql.ADD_MESSAGE), rows)
         return outcomes
-
-    def _row(
-        self, folder: FolderRow, uid: int, change: Append, staged: StagedMessage, body: int
-    ) -> tuple[int | str | bytes | None, ...]:
-        meta = staged.meta if change.meta is None else change.meta
-        flags = meta.flags & _FLAGS_KEPT
-        folder.count(1, flags, staged.size)
-        return (
-            self._account,
-            folder.folder,
-            uid,
-            folder.next_modseq(),
-            flags,
-            encode_keywords(meta.keywords) if meta.keywords else "",
-            self._now if meta.internal_date is None else meta.internal_date,
-            self._now if meta.saved_date is None else meta.saved_date,
-            None if meta.sender is None else encode_text(meta.sender),
-            None if meta.uidl is None else encode_text(meta.uidl),
-            staged.size,
-            body,
-            staged.key,
-        )
 
     def _delivered(self, keys: Sequence[bytes]) -> dict[bytes, Outcome]:
         known: dict[bytes, Outcome] = {}

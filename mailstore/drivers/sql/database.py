@@ -22,32 +22,26 @@ from __future__ import annotations
 
 import errno
 import os
-import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import TypeVar
 
 import apsw
 
-from mailstore.drivers.sql import forks, quiet, schema
+from mailstore.drivers.sql import forks, schema
 from mailstore.drivers.sql import statements as sql
 from mailstore.drivers.sql.dialect import SQLITE
 from mailstore.drivers.sql.opened import inode, is_open, note
-from mailstore.errors import (
-    CannotCreate,
-    CorruptStore,
-    MailstoreError,
-    NotAStore,
-    ReadOnlyStore,
-    StorageFailure,
-    StorageFull,
-    StoreBusy,
-    StoreError,
-    Unsupported,
-)
 from mailstore.system import clock, fs
+from mailstore.system.calls import suppress
 
-_T = TypeVar("_T")
+TYPE_CHECKING = False  # loading this loads little besides SQLite: a delivery starts a process for each mail
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import TypeVar
+
+    from mailstore.drivers.sql.quiet import Stamp
+    from mailstore.errors import StoreError
+
+    _T = TypeVar("_T")
 
 _INTERRUPTED = (apsw.SQLITE_READONLY_ROLLBACK, apsw.SQLITE_READONLY_RECOVERY, apsw.SQLITE_READONLY_CANTINIT)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -67,6 +61,8 @@ def check_library(version: int | None = None) -> None:
     number = apsw.SQLITE_VERSION_NUMBER if version is None else version
     fixed = number >= 3_051_003 or 3_050_007 <= number < 3_051_000 or 3_044_006 <= number < 3_045_000
     if not fixed:
+        from mailstore.errors import Unsupported  # late, as all errors here: most databases are in order
+
         text = f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
         raise Unsupported(
             f"SQLite {text} can lose committed mail (the WAL-reset bug); install apsw 3.51.3 or later",
@@ -84,7 +80,7 @@ class Database:
         self._filling = False
         self._connection: apsw.Connection | None = None
         self._process = 0
-        self._stamp: quiet.Stamp | None = None
+        self._stamp: Stamp | None = None
         self._shared: tuple[int, int] | None = None
         self._taking_back: Callable[[], object] | None = None
         self._waiting_since = 0.0
@@ -124,6 +120,8 @@ class Database:
         except FileExistsError:
             pass
         except OSError as error:
+            from mailstore.errors import CannotCreate
+
             raise fs.translate(error, self.path, CannotCreate) from error
 
     def _migrate(self) -> None:
@@ -154,24 +152,30 @@ class Database:
             return application, version, tables
 
         application, version, tables = self.read(facts)
-        if application != schema.APPLICATION_ID:
-            if application or version or tables:
-                raise NotAStore(f"{self.path} is a SQLite database of another application", path=self.path)
-            if not empty:
-                raise NotAStore(f"{self.path} is empty", path=self.path)
+        if application == schema.APPLICATION_ID and 0 < version <= schema.VERSION:
+            return version
+        if not (application or version or tables or not empty):
             return 0
-        if version > schema.VERSION:
-            raise NotAStore(
-                f"{self.path} has schema {version}; this mailstore knows up to {schema.VERSION}: upgrade mailstore",
-                path=self.path,
-            )
-        if not version:
-            raise CorruptStore(f"{self.path} says it is mailstore's and has no schema", path=self.path)
-        return version
+        raise self._strange(application, version, tables)
+
+    def _strange(self, application: int, version: int, tables: int) -> StoreError:
+        """Return what to raise for a database that is not, or not any more, one that this code can use."""
+        from mailstore.errors import CorruptStore, NotAStore
+
+        if application != schema.APPLICATION_ID:
+            empty = not (application or version or tables)
+            what = "is empty" if empty else "is a SQLite database of another application"
+            return NotAStore(f"{self.path} {what}", path=self.path)
+        if version:
+            what = f"has schema {version}; this mailstore knows up to {schema.VERSION}: upgrade mailstore"
+            return NotAStore(f"{self.path} {what}", path=self.path)
+        return CorruptStore(f"{self.path} says it is mailstore's and has no schema", path=self.path)
 
     def close(self) -> None:
         """Close the connection; may be called twice."""
         if self._filling and self._connection is not None and self._process == os.getpid():
+            from mailstore.errors import StoreError
+
             with suppress(StoreError):
                 self._use_wal()
         connection, self._connection = self._connection, None
@@ -196,6 +200,8 @@ class Database:
         return connection
 
     def _open_for_reading(self) -> apsw.Connection:
+        from mailstore.drivers.sql import quiet  # late: a writer needs none of it
+
         connection, self._stamp = quiet.connect(self.path, live=is_open(self.path))
         connection.set_busy_handler(self._wait)
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
@@ -232,13 +238,15 @@ class Database:
                 connection = self._current()
                 try:
                     answer = self._snapshot(connection, ask)
-                except (apsw.Error, MailstoreError):
+                except Exception:
                     if self._is_unchanged():
                         raise
                 else:
                     if self._is_unchanged():
                         return answer
                 self.close()
+        from mailstore.errors import StoreBusy
+
         raise StoreBusy(f"{self.path} changed at every attempt to read it", path=self.path)
 
     def _snapshot(self, connection: apsw.Connection, ask: Callable[[apsw.Connection], _T]) -> _T:
@@ -252,15 +260,20 @@ class Database:
                 connection.execute("COMMIT")
 
     def _is_unchanged(self) -> bool:
-        return self._stamp is None or quiet.stamp(self.path) == self._stamp
+        if self._stamp is None:
+            return True
+        from mailstore.drivers.sql import quiet  # late, as above
+
+        return quiet.stamp(self.path) == self._stamp
 
     def check_writable(self) -> None:
         """Raise ReadOnlyStore where the database is open for reading only."""
         if self.readonly:
+            from mailstore.errors import ReadOnlyStore
+
             raise ReadOnlyStore(f"{self.path} is open read-only", path=self.path)
 
-    @contextmanager
-    def write(self, *, bulk: bool = True) -> Iterator[apsw.Connection]:
+    def write(self, *, bulk: bool = True) -> _Transaction:
         """Give the connection inside one writing transaction: durable after the block, or undone by its exception.
 
         Args:
@@ -273,16 +286,7 @@ class Database:
         self.check_writable()
         if self._filling and not bulk:
             self._use_wal()
-        with failures(self.path, self._waited, self._system_errno):
-            connection = self._begin()
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                with suppress(apsw.Error):
-                    if connection.in_transaction:
-                        connection.execute("ROLLBACK")
-                raise
+        return _Transaction(self._begin, failures(self.path, self._waited, self._system_errno))
 
     def _begin(self) -> apsw.Connection:
         """Begin a writing transaction on the WAL that everybody else uses."""
@@ -293,6 +297,8 @@ class Database:
                 self._shared = inode(self.path + "-shm")
                 return connection
             connection.execute("ROLLBACK")
+        from mailstore.errors import StoreBusy
+
         raise StoreBusy(f"{self.path}: another program removes its -shm again and again", path=self.path)
 
     def _wait(self, asked: int) -> bool:
@@ -300,6 +306,8 @@ class Database:
             self._waiting_since = clock.monotonic()
         if self._waited() >= self._patience:
             return False
+        import random  # late: most find nobody at work
+
         clock.sleep(random.uniform(0.0002, 0.002))  # noqa: S311 - spreads the writers, guards nothing
         return True
 
@@ -315,25 +323,74 @@ class Database:
         return said if said in _NO_ROOM or self.readonly else fs.try_room(self.path, _SHARED_SIZE)
 
 
-@contextmanager
-def failures(
-    path: str, waited: Callable[[], float] = lambda: 0.0, system: Callable[[], int] = lambda: 0
-) -> Iterator[None]:
-    """Turn SQLite's and the system's errors into mailstore's, naming the database.
+class _Transaction:
+    """The context manager behind ``Database.write``."""
+
+    __slots__ = ("_begin", "_connection", "_failures")
+
+    def __init__(self, begin: Callable[[], apsw.Connection], meaning: failures) -> None:
+        self._begin, self._failures = begin, meaning
+        self._connection: apsw.Connection | None = None
+
+    def __enter__(self) -> apsw.Connection:
+        with self._failures:
+            self._connection = connection = self._begin()
+            return connection
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        connection = self._connection
+        assert connection is not None
+        with self._failures:
+            try:
+                if error is None:
+                    connection.execute("COMMIT")
+                    return
+            except BaseException:
+                _roll_back(connection)
+                raise
+            _roll_back(connection)
+        self._failures.__exit__(kind, error, trace)
+
+
+def _roll_back(connection: apsw.Connection) -> None:
+    with suppress(apsw.Error):
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+class failures:  # noqa: N801 - it is called where a ``with`` begins
+    """Turn SQLite's and the system's errors of the block into mailstore's, naming the database.
 
     ``waited`` tells for how many seconds it waited for a lock, ``system`` the error number behind SQLite's error.
     """
-    try:
-        yield
-    except apsw.Error as error:
-        raise _meaning(error, path, waited(), system) from error
-    except FileNotFoundError as error:
-        raise StorageFailure(f"{path} is gone", path=path) from error
-    except OSError as error:
-        raise StorageFailure(f"{path}: {error.strerror}", path=path) from error
+
+    __slots__ = ("_path", "_system", "_waited")
+
+    def __init__(
+        self, path: str, waited: Callable[[], float] = lambda: 0.0, system: Callable[[], int] = lambda: 0
+    ) -> None:
+        self._path, self._waited, self._system = path, waited, system
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, apsw.Error):
+            raise _meaning(error, self._path, self._waited(), self._system) from error
+        if isinstance(error, OSError):
+            from mailstore.errors import StorageFailure
+
+            why = " is gone" if isinstance(error, FileNotFoundError) else f": {error.strerror}"
+            raise StorageFailure(self._path + why, path=self._path) from error
 
 
 def _meaning(error: apsw.Error, path: str, waited: float, system: Callable[[], int]) -> StoreError:
+    from mailstore.errors import CorruptStore, NotAStore, ReadOnlyStore, StorageFailure, StorageFull, StoreBusy
+
     text = str(error)
     match error:
         case apsw.IOError() | apsw.CantOpenError() if (number := system()) in _NO_ROOM:

@@ -6,11 +6,7 @@ first, under the account's lock) and none has RETURNING (ids are counted in the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
 
-
-@dataclass(frozen=True, slots=True)
 class Dialect:
     """One database's spelling.
 
@@ -26,19 +22,35 @@ class Dialect:
         lock: what makes a SELECT lock its row until the transaction ends.
     """
 
-    placeholder: str
-    integer: str
-    text: str
-    name: str
-    blob: str
-    digest: str
-    clustered: str
-    heap: str
-    lock: str
+    def __init__(
+        self,
+        *,
+        placeholder: str,
+        integer: str,
+        text: str,
+        name: str,
+        blob: str,
+        digest: str,
+        clustered: str,
+        heap: str,
+        lock: str,
+    ) -> None:
+        self.placeholder = placeholder
+        self._words = {"integer": integer, "text": text, "name": name, "blob": blob, "digest": digest}
+        self._words |= {"clustered": clustered, "heap": heap, "lock": lock}
+        self._rendered: dict[tuple[str, int], str] = {}
 
     def render(self, text: str, width: int = 1) -> str:
         """Return a statement in this dialect; ``[many]`` becomes ``width`` parameters."""
-        return _render(self, text, width)
+        found = self._rendered.get((text, width))
+        if found is None:
+            found = self._rendered[text, width] = self._render(text, width)
+        return found
+
+    def _render(self, text: str, width: int) -> str:
+        for name, word in self._words.items():
+            text = text.replace(f"[{name}]", word)
+        return text.replace("[many]", ", ".join("?" * width)).replace("?", self.placeholder)
 
 
 SQLITE = Dialect(
@@ -53,10 +65,3 @@ SQLITE = Dialect(
     lock="",
 )
 """``BEGIN IMMEDIATE`` locks the whole database, so that no row needs a lock of its own."""
-
-
-@lru_cache(maxsize=256)
-def _render(dialect: Dialect, text: str, width: int) -> str:
-    for name in ("integer", "text", "name", "blob", "digest", "clustered", "heap", "lock"):
-        text = text.replace(f"[{name}]", getattr(dialect, name))
-    return text.replace("[many]", ", ".join("?" * width)).replace("?", dialect.placeholder)

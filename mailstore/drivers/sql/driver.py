@@ -11,6 +11,7 @@ import apsw
 
 from mailstore.drivers.sql import schema, stage
 from mailstore.drivers.sql import statements as sql
+from mailstore.drivers.sql.adding import StagedMessage
 from mailstore.drivers.sql.commit import Commit
 from mailstore.drivers.sql.database import Database
 from mailstore.drivers.sql.dialect import SQLITE
@@ -18,7 +19,6 @@ from mailstore.drivers.sql.folder import SqlFolder
 from mailstore.drivers.sql.joint import JointTransaction
 from mailstore.drivers.sql.quota import SqlQuota
 from mailstore.drivers.sql.rows import AccountRow, FolderRow
-from mailstore.drivers.sql.stage import StagedMessage
 from mailstore.drivers.sql.text import decode_keywords, decode_path, decode_text, encode_path, encode_text
 from mailstore.errors import FolderExists, InvalidFolderName, NoSuchFolder, NoSuchMessage, NoSuchStore
 from mailstore.model.caps import Capabilities, Joint

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import atexit
 import os
-from contextlib import suppress
 from weakref import WeakSet
 
 import apsw
 
 from mailstore.drivers.sql import opened
+from mailstore.system.calls import suppress
 
 _connections: WeakSet[apsw.Connection] = WeakSet()
 _inherited: list[apsw.Connection] = []

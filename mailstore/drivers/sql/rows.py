@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self
-
-import apsw
-
 from mailstore.drivers.sql import statements as sql
 from mailstore.drivers.sql.dialect import SQLITE
 from mailstore.drivers.sql.text import decode_path, encode_path
-from mailstore.errors import NoSuchFolder, Unsupported
 from mailstore.model.flags import RECENT, SEEN
-from mailstore.model.names import FolderPath
 from mailstore.system import clock
+
+TYPE_CHECKING = False  # loading this loads next to nothing: a delivery starts a process for each mail
+if TYPE_CHECKING:
+    from typing import Self
+
+    import apsw
+
+    from mailstore.model.names import FolderPath
 
 MAX_UID = (1 << 32) - 1
 """The greatest UID and UIDVALIDITY (RFC 9051 section 9, nz-number)."""
@@ -21,15 +22,17 @@ MAX_MODSEQ = 1 << 62
 """The greatest modseq that is adopted: RFC 7162 has 63 bits, and they must go on growing."""
 
 
-@dataclass(slots=True)
 class AccountRow:
     """An account's counters: the last folder id, body id and UIDVALIDITY given, and how often its folders changed."""
 
-    account: int
-    revision: int
-    last_folder: int
-    last_body: int
-    last_uidvalidity: int
+    __slots__ = ("account", "last_body", "last_folder", "last_uidvalidity", "revision")
+
+    def __init__(self, account: int, revision: int, last_folder: int, last_body: int, last_uidvalidity: int) -> None:
+        self.account = account
+        self.revision = revision
+        self.last_folder = last_folder
+        self.last_body = last_body
+        self.last_uidvalidity = last_uidvalidity
 
     @classmethod
     def load(cls, connection: apsw.Connection, account: int) -> Self:
@@ -48,24 +51,46 @@ class AccountRow:
         return self.last_uidvalidity
 
 
-@dataclass(slots=True)
 class FolderRow:
-    """A folder's counters; those of its messages are kept up to date by every commit."""
+    """A folder's counters; those of its messages are kept up to date by every commit.
 
-    account: int
-    folder: int
-    path: FolderPath
-    uidvalidity: int
-    uidnext: int
-    modseq: int
-    messages: int
-    unseen: int
-    recent: int
-    size: int
-    special_use: str | None
-    given: int = 0
-    """The modseq that the commit at hand gave, 0 before it gave one."""
-    changed: bool = False
+    Attributes:
+        given: the modseq that the commit at hand gave, 0 before it gave one.
+        changed: the counters are to be saved.
+    """
+
+    __slots__ = (
+        *("account", "folder", "path", "uidvalidity", "uidnext", "modseq", "messages", "unseen", "recent", "size"),
+        *("special_use", "given", "changed"),
+    )
+
+    def __init__(
+        self,
+        account: int,
+        folder: int,
+        path: FolderPath,
+        uidvalidity: int,
+        uidnext: int,
+        modseq: int,
+        messages: int,
+        unseen: int,
+        recent: int,
+        size: int,
+        special_use: str | None,
+    ) -> None:
+        self.account = account
+        self.folder = folder
+        self.path = path
+        self.uidvalidity = uidvalidity
+        self.uidnext = uidnext
+        self.modseq = modseq
+        self.messages = messages
+        self.unseen = unseen
+        self.recent = recent
+        self.size = size
+        self.special_use = special_use
+        self.given = 0
+        self.changed = False
 
     @classmethod
     def find(cls, connection: apsw.Connection, account: int, path: FolderPath) -> Self | None:
@@ -82,6 +107,8 @@ class FolderRow:
         """
         row = cls.find(connection, account, path)
         if row is None:
+            from mailstore.errors import NoSuchFolder
+
             raise NoSuchFolder(f"no folder {path}", folder=str(path))
         return row
 
@@ -106,6 +133,8 @@ class FolderRow:
         """
         uid = hint if self.uidnext < hint < MAX_UID else self.uidnext
         if uid > MAX_UID:
+            from mailstore.errors import Unsupported
+
             raise Unsupported(f"folder {self.path} has given its last UID: move its mail to another", capability="uids")
         self.uidnext = uid + 1
         return uid

@@ -14,45 +14,22 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 import apsw
 
 from mailstore.drivers.sql import statements as sql
+from mailstore.drivers.sql.adding import StagedMessage, count_bare, find_stages, measured, new_bodies
 from mailstore.drivers.sql.database import Database
 from mailstore.drivers.sql.dialect import SQLITE
-from mailstore.drivers.sql.rows import AccountRow
 from mailstore.drivers.sql.text import headline
-from mailstore.errors import MessageChanged, NoSuchMessage
-from mailstore.model.info import CHUNK, Arrival, Blob, Body, Meta, body_size
+from mailstore.errors import MessageChanged
+from mailstore.model.info import CHUNK, Arrival, Blob, Body, body_size
 from mailstore.system import clock
-
-
-class StagedMessage(NamedTuple):
-    """See mailstore.model.changes.Staged; picklable. It waits in ``content`` or in the body of row ``stage``."""
-
-    meta: Meta
-    key: bytes | None
-    digest: bytes
-    size: int
-    crlf_size: int
-    sent_by: str
-    subject: str
-    content: bytes | None = None
-    stage: str = ""
 
 
 def hold(arrival: Arrival, content: bytes) -> StagedMessage:
     """Stage a small message in memory."""
-    digest = hashlib.sha256(content).digest()
-    crlf_size = len(content) + count_bare(content)
-    sent_by, subject = headline(content)
-    return StagedMessage(arrival.meta, arrival.key, digest, len(content), crlf_size, sent_by, subject, content)
-
-
-def count_bare(content: bytes) -> int:
-    """Return how many LF have no CR before them."""
-    return content.count(b"\n") - (content.count(b"\r\n") if b"\r" in content else 0)
+    return measured(content, hashlib.sha256(content).digest(), arrival.meta, arrival.key)
 
 
 def write_large(database: Database, account: int, arrival: Arrival) -> StagedMessage:
@@ -128,27 +105,11 @@ def discard(database: Database, account: int, staged: Iterable[StagedMessage]) -
             drop_stages(connection, account, find_stages(connection, account, names).items())
 
 
-def new_bodies(connection: apsw.Connection, account: int, count: int) -> int:
-    """Take ``count`` fresh body ids, within a transaction; returns the first."""
-    row = AccountRow.load(connection, account)
-    row.last_body += count
-    row.save(connection)
-    return row.last_body - count + 1
-
-
 def wait(connection: apsw.Connection, account: int, body: int) -> str:
     """Keep ``body`` from being collected until the stage that is returned is dropped."""
     stage = os.urandom(12).hex()
     connection.execute(SQLITE.render(sql.ADD_STAGE), (account, stage, body, clock.now()))
     return stage
-
-
-def find_stages(connection: apsw.Connection, account: int, names: Sequence[str]) -> dict[str, int]:
-    """Return the body that waits under each of the names; a name that is gone is missing."""
-    found: dict[str, int] = {}
-    for part, width in sql.in_lists(names):
-        found.update(connection.execute(SQLITE.render(sql.FIND_STAGES, width), (account, *part)))
-    return found
 
 
 def drop_stages(connection: apsw.Connection, account: int, stages: Iterable[tuple[str, int]]) -> None:
@@ -161,49 +122,3 @@ def drop_stages(connection: apsw.Connection, account: int, stages: Iterable[tupl
 def drop_unused(connection: apsw.Connection, account: int, bodies: Iterable[int]) -> None:
     """Remove those of ``bodies`` that no message and no stage uses any more, with their chunks."""
     connection.executemany(SQLITE.render(sql.DROP_UNUSED_BODY), ((account, body) for body in sorted(bodies)))
-
-
-def place(connection: apsw.Connection, account: int, staged: Sequence[StagedMessage]) -> list[int]:
-    """Give each staged message its body row, storing only contents that the account does not have; within a commit.
-
-    Raises:
-        NoSuchMessage: one that waits in the database was dropped meanwhile.
-    """
-    have = _known(connection, account, {one.digest for one in staged})
-    waiting = find_stages(connection, account, [one.stage for one in staged if one.stage])
-    fresh: dict[bytes, StagedMessage] = {}
-    for one in staged:
-        if one.stage and one.stage not in waiting:
-            raise NoSuchMessage("a staged message is gone: it was committed or discarded before, or waited 36 hours")
-        if one.digest in have:
-            continue
-        if one.stage:
-            have[one.digest] = body = waiting[one.stage]
-            facts = (one.digest, one.size, one.crlf_size, one.sent_by, one.subject, account, body)
-            connection.execute(SQLITE.render(sql.FINISH_BODY), facts)
-            fresh.pop(one.digest, None)
-        else:
-            fresh[one.digest] = one
-    if fresh:
-        have.update(_insert(connection, account, list(fresh.values())))
-    return [have[one.digest] for one in staged]
-
-
-def _known(connection: apsw.Connection, account: int, digests: Iterable[bytes]) -> dict[bytes, int]:
-    have: dict[bytes, int] = {}
-    for part, width in sql.in_lists(sorted(digests)):
-        have.update(connection.execute(SQLITE.render(sql.FIND_BODIES, width), (account, *part)))
-    return have
-
-
-def _insert(connection: apsw.Connection, account: int, fresh: list[StagedMessage]) -> dict[bytes, int]:
-    first = new_bodies(connection, account, len(fresh))
-    numbered = list(enumerate(fresh, first))
-    connection.executemany(
-        SQLITE.render(sql.ADD_BODY),
-        [(account, body, one.digest, one.size, one.crlf_size, one.sent_by, one.subject) for body, one in numbered],
-    )
-    connection.executemany(
-        SQLITE.render(sql.ADD_CHUNK), [(account, body, 0, one.content) for body, one in numbered if one.content]
-    )
-    return {one.digest: body for body, one in numbered}

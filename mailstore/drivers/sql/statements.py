@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
-
 from mailstore.model.flags import DELETED
-from mailstore.model.info import BODY, CHUNK, CRLF_SIZE, DIGEST, HEADER
 
-_T = TypeVar("_T")
+TYPE_CHECKING = False  # loading this loads nothing: a delivery starts a process for each mail
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import TypeVar
+
+    _T = TypeVar("_T")
 
 WIDTHS = (1, 16, 256)
 """How many values an IN list holds; a shorter one repeats its last value, so that few statements need preparing."""
@@ -107,6 +108,8 @@ def listing(want: int, condition: str) -> str:
     modseq, flags, keywords, internal_date, saved_date, sender, uidl, size, body, crlf_size, digest, first chunk; the
     last three are NULL where not wanted, the chunk also where the body is large and only the body is wanted.
     """
+    from mailstore.model.info import BODY, CHUNK, CRLF_SIZE, DIGEST, HEADER  # late: a delivery lists nothing
+
     about, data = want & (CRLF_SIZE | DIGEST), want & (BODY | HEADER)
     columns = f"{'b.crlf_size, b.digest' if about else 'NULL, NULL'}, {'c.data' if data else 'NULL'}"
     joins = ""

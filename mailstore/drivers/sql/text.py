@@ -7,24 +7,52 @@ as in a URL); everything else stands as it is. Reading what was written gives ba
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
-
-from mailstore.errors import CorruptStore, InvalidFolderName
 from mailstore.formats.headers import header_end
 from mailstore.formats.words import legible
 from mailstore.model.flags import NO_KEYWORDS
-from mailstore.model.names import FolderPath
 
-_HIDDEN = re.compile("[\x00-\x1f\x7f%\ud800-\udfff]")
-_HIDDEN_IN_NAMES = re.compile("[\x00-\x1f\x7f%/\ud800-\udfff]")
-_HIDDEN_IN_WORDS = re.compile(r"[\s\x00-\x20\x7f%\ud800-\udfff]")
-_SHOWN = re.compile("(?:%[0-9A-F]{2})+")
+TYPE_CHECKING = False  # loading this loads next to nothing: a delivery starts a process for each mail
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable
+    from typing import Any
+
+    from mailstore.model.names import FolderPath
+
+_HIDDEN = "[\x00-\x1f\x7f%\ud800-\udfff]"
+_HIDDEN_IN_NAMES = "[\x00-\x1f\x7f%/\ud800-\udfff]"
+_HIDDEN_IN_WORDS = r"[\s\x00-\x20\x7f%\ud800-\udfff]"
+_SHOWN = "(?:%[0-9A-F]{2})+"
+_KEPT = 1024
 
 _HEADER_LIMIT = 64 << 10
 """Bytes searched for From and Subject."""
 _FIELD_LIMIT = 4 << 10
 """Bytes of a field that are looked at."""
+
+
+class _Kept(dict["Any", "Any"]):
+    """What a function made of its last arguments."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[Any], Any]) -> None:
+        self._make = make
+
+    def __missing__(self, argument: Any) -> Any:
+        if len(self) >= _KEPT:
+            self.clear()
+        made = self[argument] = self._make(argument)
+        return made
+
+
+def _hidden(text: str, pattern: str, plain: str = "") -> str:
+    """Hide what ``pattern`` finds; nothing is looked for in text that can be printed and has none of ``plain``."""
+    if text.isprintable() and "%" not in text and not any(one in text for one in plain):
+        return text
+    import re  # late: it is half a delivery to load
+
+    return re.sub(pattern, _hide, text)
 
 
 def _hide(match: re.Match[str]) -> str:
@@ -38,47 +66,52 @@ def _show(match: re.Match[str]) -> str:
         return match[0]
 
 
-@lru_cache(maxsize=1024)
-def encode_text(text: str) -> str:
-    """Return ``text`` with controls, ``%`` and lone surrogates hidden."""
-    return _HIDDEN.sub(_hide, text)
+def _encode_text(text: str) -> str:
+    return _hidden(text, _HIDDEN)
 
 
-@lru_cache(maxsize=1024)
-def decode_text(stored: str) -> str:
-    """Return what ``encode_text`` or another function here made ``stored`` of."""
-    return _SHOWN.sub(_show, stored) if "%" in stored else stored
+def _decode_text(stored: str) -> str:
+    if "%" not in stored:
+        return stored
+    import re
+
+    return re.sub(_SHOWN, _show, stored)
 
 
-@lru_cache(maxsize=1024)
-def encode_path(path: FolderPath) -> str:
-    """Return the components joined by ``/``; a ``/`` within one is hidden."""
-    return "/".join(_HIDDEN_IN_NAMES.sub(_hide, part) for part in path)
+def _encode_path(path: FolderPath) -> str:
+    return "/".join(_hidden(part, _HIDDEN_IN_NAMES, "/") for part in path)
 
 
-@lru_cache(maxsize=1024)
-def decode_path(stored: str) -> FolderPath:
-    """Return the path that ``encode_path`` wrote.
+def _decode_path(stored: str) -> FolderPath:
+    from mailstore.errors import CorruptStore, InvalidFolderName
+    from mailstore.model.names import FolderPath
 
-    Raises:
-        CorruptStore: it wrote no such thing.
-    """
     try:
         return FolderPath(decode_text(part) for part in stored.split("/"))
     except InvalidFolderName:
         raise CorruptStore(f"the database holds a folder name that cannot be read: {stored!r}") from None
 
 
-@lru_cache(maxsize=1024)
-def encode_keywords(keywords: frozenset[str]) -> str:
-    """Return the keywords in order, separated by spaces; white space within one is hidden."""
-    return " ".join(sorted(_HIDDEN_IN_WORDS.sub(_hide, keyword) for keyword in keywords))
+def _encode_keywords(keywords: frozenset[str]) -> str:
+    return " ".join(sorted(_hidden(keyword, _HIDDEN_IN_WORDS, " ") for keyword in keywords))
 
 
-@lru_cache(maxsize=1024)
-def decode_keywords(stored: str) -> frozenset[str]:
-    """Return the keywords that ``encode_keywords`` wrote."""
+def _decode_keywords(stored: str) -> frozenset[str]:
     return frozenset(map(decode_text, stored.split(" "))) if stored else NO_KEYWORDS
+
+
+encode_text: Callable[[str], str] = _Kept(_encode_text).__getitem__
+"""Return text with controls, ``%`` and lone surrogates hidden."""
+decode_text: Callable[[str], str] = _Kept(_decode_text).__getitem__
+"""Return what ``encode_text`` or another function here made it of."""
+encode_path: Callable[[FolderPath], str] = _Kept(_encode_path).__getitem__
+"""Return the components joined by ``/``; a ``/`` within one is hidden."""
+decode_path: Callable[[str], FolderPath] = _Kept(_decode_path).__getitem__
+"""Return the path that ``encode_path`` wrote; CorruptStore where it wrote no such thing."""
+encode_keywords: Callable[[frozenset[str]], str] = _Kept(_encode_keywords).__getitem__
+"""Return the keywords in order, separated by spaces; white space within one is hidden."""
+decode_keywords: Callable[[str], frozenset[str]] = _Kept(_decode_keywords).__getitem__
+"""Return the keywords that ``encode_keywords`` wrote."""
 
 
 def headline(start: bytes) -> tuple[str, str]:
