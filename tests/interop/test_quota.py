@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.quotas import KEEPERS, Keeper
+from support.quotas import KEEPERS, DovecotQuota, Keeper
 
 from mailstore import QuotaExceeded, Store, open_store
 from mailstore.delivery import deliver
@@ -19,12 +19,19 @@ pytestmark = pytest.mark.interop
 MESSAGE = b"Subject: one\nFrom: a@example.org\n\n" + b"one\n" * 30
 
 
-@pytest.fixture(params=KEEPERS, ids=lambda kind: kind.style)
-def keeper(request: pytest.FixtureRequest) -> Iterator[Keeper]:
-    """A program with a Maildir that its user can reach; pytest closes its own directories to others."""
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory that the programs' users can reach; pytest closes its own to others."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
-        yield request.param(Path(name))
+        yield Path(name)
+
+
+@pytest.fixture(params=KEEPERS, ids=lambda kind: kind.style)
+def keeper(request: pytest.FixtureRequest, place: Path) -> Keeper:
+    """A program with a Maildir."""
+    program: Keeper = request.param(place)
+    return program
 
 
 def opened(keeper: Keeper) -> Store:
@@ -143,3 +150,26 @@ def test_the_verdict_on_the_number_of_messages(keeper: Keeper) -> None:
         store.inbox.expunge([next(iter(store.inbox.rows(0))).uid], only_deleted=False)
     assert keeper.deliver(MESSAGE)
     assert counted(keeper).messages == 2
+
+
+def test_a_file_that_dovecot_keeps_for_nested_folders(place: Path) -> None:
+    keeper = DovecotQuota(place, "fs")
+    keeper.limit(100_000, 100)
+    assert keeper.deliver(MESSAGE)
+    first = keeper.written()
+    location = f"maildir:{keeper.root}?layout=fs&quota_style=dovecot"
+    with open_store(location) as store:
+        store.inbox.append(message(501), flags=["\\Deleted"])
+        box = store.folder("Box/Below", create=True)
+        box.append(message(502))
+        store.folder("Trash", create=True).append(message(503))
+        box.move([row.uid for row in box.rows(0)], store.inbox)
+        assert store.quota.recorded() == store.quota.usage() == Usage(4, first.size + 501 + 502 + 503)
+    assert not (keeper.root / "mailstore-maildirsize").exists()
+    before = keeper.file.read_bytes()
+    keeper.own()
+    assert keeper.deliver(MESSAGE)
+    assert keeper.file.read_bytes().startswith(before)
+    assert keeper.written() == keeper.recount() == Usage(5, 2 * first.size + 501 + 502 + 503)
+    with open_store(location) as store:
+        assert store.quota.recalculate() == keeper.written()

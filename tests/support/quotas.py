@@ -90,9 +90,9 @@ class DovecotQuota(Keeper):
 
     style = "dovecot"
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, layout: str = "maildir++") -> None:
         super().__init__(place)
-        self.dovecot = Dovecot(self.home, f"maildir:{self.root}")
+        self.dovecot = Dovecot(self.home, f"maildir:{self.root}:LAYOUT={layout}")
         self._config = self.dovecot.config.read_text()
         self._lda = shutil.which("dovecot-lda", path="/usr/lib/dovecot:/usr/libexec/dovecot")
         if self._lda is None:
