@@ -16,7 +16,7 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
     from mailstore.delivery import Delivered
 
@@ -61,6 +61,9 @@ OPTIONS = (
     Option("separator", "--separator", "TEXT", "What stands between user and folder in an address.", "+"),
     Option("once", "--once", "BY", "Do not store twice what the account holds.", choices="message-id content"),
     Option("over_quota", "--over-quota", "HOW", "What a full mailbox means.", "temporary", "temporary permanent"),
+    Option("quota", "--quota", "FILE", "Rules for the mailbox, instead of those kept with it."),
+    Option("on_warning", "--on-warning", "COMMAND", "Run this when the mailbox crosses a threshold of its rules."),
+    Option("warning_message", "--warning-message", "FILE", "Put this mail into a mailbox that fills up, once a day."),
     Option("exit_style", "--exit-style", "MAILER", "Whose exit codes to use.", "postfix", "postfix exim qmail"),
     Option("lock_timeout", "--lock-timeout", "SECONDS", "How long to wait for another program's lock.", "60"),
 )  # fmt: skip
@@ -156,10 +159,13 @@ def _deliver(values: dict[str, str | None], coded: Callable[[Callable[[], None]]
     user, recipient, folder = values["user"], values["recipient"], values["folder"] or "INBOX"
     if values["sub_address"]:
         user, recipient, folder = _by_address(user, recipient, folder, values["separator"] or "+")
+    quota = _quota(values)  # as root, where it is root: the files need not be the user's
     location = _location(values["location"], user, values["run_as"])
     from mailstore.delivery import deliver
 
     def tell(delivered: Delivered) -> None:
+        for problem in delivered.problems:
+            _say(problem)
         if delivered.folder.upper() != folder.upper():
             _say(f"there is no folder {folder}: delivered to {delivered.folder}")
 
@@ -173,6 +179,7 @@ def _deliver(values: dict[str, str | None], coded: Callable[[Callable[[], None]]
             create=values["create"] is not None,
             once=values["once"],
             lock_timeout=float(values["lock_timeout"] or "60"),
+            **quota,
             apart=lambda work: _apart(lambda: coded(lambda: tell(work()))),
         )
     tell(delivered)
@@ -210,6 +217,25 @@ def _apart(work: Callable[[], int]) -> NoReturn:
     os.waitid(os.P_PID, other, os.WEXITED | os.WNOWAIT)
     _signal.pthread_sigmask(_signal.SIG_BLOCK, _SIGNALS)
     raise Ended(os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]))
+
+
+def _quota(values: dict[str, str | None]) -> dict[str, Any]:
+    """Return what the options say of quotas; a file that cannot be read is told of, and refuses no mail."""
+    if not (values["quota"] or values["on_warning"] or values["warning_message"]):
+        return {}
+    from mailstore import UsageError
+    from mailstore_cli.quotafiles import read_rules, read_warning  # late: most deliveries have none
+
+    said: dict[str, Any] = {}
+    for name, read in (
+        ("quota", lambda: read_rules(values["quota"])),
+        ("warning", lambda: read_warning(values["on_warning"], values["warning_message"])),
+    ):
+        try:
+            said[name] = read()
+        except UsageError as error:
+            _say(f"delivered without it: {error}")
+    return said
 
 
 def _by_address(

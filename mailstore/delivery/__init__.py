@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from mailstore.delivery.target import become, default_location, expand, sub_address
+    from mailstore.delivery.warning import QuotaWarning
+    from mailstore.model.quota import QuotaRules
 
-__all__ = ["Delivered", "Incoming", "become", "default_location", "deliver", "expand", "sub_address"]
+__all__ = ["Delivered", "Incoming", "QuotaWarning", "become", "default_location", "deliver", "expand", "sub_address"]
 
 
 class Delivered:
@@ -29,13 +31,15 @@ class Delivered:
     Attributes:
         folder: its name, as text; INBOX where the one asked for is not there.
         known: it had been delivered before, and was not stored again.
+        problems: what was wrong with the bookkeeping of a quota, or with a warning, and did not hinder the delivery.
     """
 
-    __slots__ = ("folder", "known")
+    __slots__ = ("folder", "known", "problems")
 
-    def __init__(self, folder: str, known: bool = False) -> None:
+    def __init__(self, folder: str, known: bool = False, problems: tuple[str, ...] = ()) -> None:
         self.folder = folder
         self.known = known
+        self.problems = problems
 
     def __repr__(self) -> str:
         return f"Delivered(folder={self.folder!r}, known={self.known!r})"
@@ -51,6 +55,8 @@ def deliver(
     create: bool = False,
     once: str | None = None,
     lock_timeout: float = 60.0,
+    quota: QuotaRules | None = None,
+    warning: QuotaWarning | None = None,
     apart: Callable[[Callable[[], Delivered]], Delivered] | None = None,
 ) -> Delivered:
     """Deliver one message; durable on return. Its internal date is now; it is recent and has no flag.
@@ -68,6 +74,8 @@ def deliver(
         create: make the store and the folder where they are not there.
         once: do not store what the account holds already, told by ``message-id`` or by ``content``.
         lock_timeout: seconds to wait for another program's lock.
+        quota: rules that hold instead of those kept with the store.
+        warning: what to do when the delivery takes the mailbox over a threshold of its rules.
         apart: calls what it is given, which maps files into memory, so that the kernel may kill the process: in another
             one, if it likes. None: here.
 
@@ -78,7 +86,7 @@ def deliver(
         MessageTooLarge, QuotaExceeded: the store does not take the message.
     """
     incoming = Incoming(message, sender=sender, recipient=recipient)
-    ordinary = folder.upper() == "INBOX" and once is None
+    ordinary = folder.upper() == "INBOX" and once is None and quota is None and warning is None
     if ordinary and straight(incoming, location, lock_timeout):
         return Delivered("INBOX")
 
@@ -87,17 +95,27 @@ def deliver(
             return Delivered("INBOX")
         from mailstore.delivery.stored import into_store  # late: it loads the library
 
-        found = into_store(incoming, location, folder=folder, create=create, once=once, lock_timeout=lock_timeout)
-        return Delivered(*found)
+        delivered = into_store(
+            incoming,
+            location,
+            folder=folder,
+            create=create,
+            once=once,
+            lock_timeout=lock_timeout,
+            quota=quota,
+            attend=None if warning is None else lambda store: warning.attend(store, recipient),
+        )
+        return Delivered(*delivered)
 
     return otherwise() if apart is None else apart(otherwise)
 
 
 def __getattr__(name: str) -> object:
-    """Load what tells where mail goes when it is first asked for (PEP 562): most deliveries name a location."""
+    """Load what tells where mail goes, or warns, when it is first asked for (PEP 562): most deliveries do neither."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from mailstore.delivery import target
+    from importlib import import_module
 
-    value: object = getattr(target, name)
+    home = "mailstore.delivery.warning" if name == "QuotaWarning" else "mailstore.delivery.target"
+    value: object = getattr(import_module(home), name)
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import lru_cache
 
 from mailstore.delivery.incoming import Incoming
@@ -12,6 +13,7 @@ from mailstore.model.changes import Append
 from mailstore.model.flags import RECENT
 from mailstore.model.info import Arrival, Body, Meta, body_chunks
 from mailstore.model.names import INBOX, FolderPath
+from mailstore.model.quota import QuotaRules
 from mailstore.store import Store, open_store
 
 _TRACE = frozenset({b"return-path", b"delivered-to", b"x-original-to", b"envelope-to", b"received"})
@@ -19,14 +21,27 @@ _TRACE = frozenset({b"return-path", b"delivered-to", b"x-original-to", b"envelop
 
 
 def into_store(
-    incoming: Incoming, location: str, *, folder: str, create: bool, once: str | None, lock_timeout: float
-) -> tuple[str, bool]:
-    """Deliver into ``folder``; returns the folder the message went to, and whether it was there already.
+    incoming: Incoming,
+    location: str,
+    *,
+    folder: str,
+    create: bool,
+    once: str | None,
+    lock_timeout: float,
+    quota: QuotaRules | None = None,
+    attend: Callable[[Store], None] | None = None,
+) -> tuple[str, bool, tuple[str, ...]]:
+    """Deliver into ``folder``.
+
+    Returns: the folder the message went to, whether it was there already, and what was wrong with its quota.
 
     Raises: as ``mailstore.delivery.deliver``.
     """
     path = folder_named(folder)
-    with open_store(location, create=create, folders=not path.is_inbox, lock_timeout=lock_timeout) as store:
+    folders = not path.is_inbox
+    with open_store(location, create=create, folders=folders, lock_timeout=lock_timeout, quota=quota) as store:
+        if attend is not None:
+            attend(store)
         capabilities = store.capabilities
         body = incoming.body(capabilities.reserved_headers)
         try:
@@ -43,7 +58,7 @@ def into_store(
         finally:
             if not isinstance(body, bytes):
                 body.close()
-    return str(path), outcome.status == "known"
+    return str(path), outcome.status == "known", tuple(store.quota.problems)
 
 
 @lru_cache(maxsize=1000)

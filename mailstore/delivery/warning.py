@@ -1,0 +1,100 @@
+"""What a delivery does when its mailbox fills up: runs a command, and puts a warning into the mailbox.
+
+The mail is stored before any of it, and nothing here can fail the delivery: what goes wrong is a line of
+``store.quota.problems``. The warning passes every limit, and comes at most once in the rules' ``warning_interval``,
+whatever the thresholds, as Courier's ``quotawarnmsg`` does.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from mailstore.errors import MailstoreError
+from mailstore.formats import headers
+from mailstore.model.changes import Append
+from mailstore.model.flags import RECENT
+from mailstore.model.info import Arrival, Meta
+from mailstore.model.names import INBOX
+from mailstore.model.quota import NO_RULES
+from mailstore.quota.crossing import Crossing
+from mailstore.store import Store
+from mailstore.system import clock, commands
+
+TIMEOUT = 30.0
+"""Seconds after which a command is killed."""
+NOTE = "warned"
+"""The note with the store that says when the last warning went in, in seconds since 1970."""
+
+
+class QuotaWarning:
+    """What to do; one for any number of stores.
+
+    Attributes:
+        command: a program and its arguments, called for each crossing; empty is none. It finds in its environment:
+            MAILSTORE_QUOTA_EVENT (``over`` or ``under``), MAILSTORE_QUOTA_RESOURCE (``STORAGE`` or ``MESSAGE``),
+            MAILSTORE_QUOTA_PERCENT (the threshold), MAILSTORE_QUOTA_USAGE and MAILSTORE_QUOTA_LIMIT (bytes or
+            messages), MAILSTORE_QUOTA_LOCATION, and MAILSTORE_QUOTA_RECIPIENT ('' where that is not known).
+        message: header fields, an empty line and a text, put into INBOX with Date and Message-ID when a threshold is
+            reached; empty is none.
+    """
+
+    def __init__(self, command: Sequence[str] = (), message: bytes = b"") -> None:
+        self.command = tuple(command)
+        self.message = message
+
+    def attend(self, store: Store, recipient: str | None = None) -> None:
+        """Warn whenever a change through ``store`` crosses a threshold."""
+        store.quota.on_crossing(lambda crossing: self._warn(store, crossing, recipient or ""))
+
+    def _warn(self, store: Store, crossing: Crossing, recipient: str) -> None:
+        if self.message and crossing.over:
+            try:
+                self._put(store)
+            except MailstoreError as error:
+                store.quota.trouble(f"no warning was put into the mailbox: {error}")
+        if self.command:
+            trouble = commands.run(self.command, environment(store, crossing, recipient), TIMEOUT)
+            if trouble:
+                store.quota.trouble(trouble)
+
+    def _put(self, store: Store) -> None:
+        now = clock.now()
+        with store.lock, store.quota.unenforced():
+            rules = store.quota.rules() or NO_RULES
+            last = store.quota.note(NOTE)
+            if last.isdecimal() and len(last) < 20 and 0 <= now - int(last) < rules.warning_interval:
+                return
+            store.quota.set_note(NOTE, str(now))
+            (staged,) = store.stage([Arrival(stamped(self.message, now), Meta(RECENT))])
+            try:
+                (outcome,) = store.commit([Append(INBOX, staged)], need_uids=False)
+            finally:
+                store.discard([staged])
+            if outcome.error is not None:
+                raise outcome.error
+
+
+def environment(store: Store, crossing: Crossing, recipient: str) -> dict[str, str]:
+    """Return the variables that a command gets."""
+    said = {
+        "EVENT": "over" if crossing.over else "under",
+        "RESOURCE": crossing.resource,
+        "PERCENT": crossing.percent,
+        "USAGE": crossing.usage,
+        "LIMIT": crossing.limit,
+        "LOCATION": store.location,
+        "RECIPIENT": recipient,
+    }
+    return {f"MAILSTORE_QUOTA_{name}": str(value) for name, value in said.items()}
+
+
+def stamped(template: bytes, now: int) -> bytes:
+    """Return a message from a template: with LF line ends, and Date and Message-ID of its own."""
+    from email.utils import formatdate, make_msgid  # late: few deliveries warn
+
+    text = template.replace(b"\r\n", b"\n")
+    if next(headers.fields(headers.header_of(text)), None) is None:
+        text = b"\n" + text
+    host = os.uname().nodename or "localhost"
+    return f"Date: {formatdate(now, localtime=True)}\nMessage-ID: {make_msgid('quota', host)}\n".encode() + text
