@@ -32,6 +32,7 @@ _DATABASE_SUFFIXES = (".db", ".sqlite", ".sqlite3")
 
 _LATE = (
     *("apsw", "ctypes", "hashlib", "json", "logging", "random", "subprocess", "tempfile", "tomllib", "unicodedata"),
+    "email.utils",
     "urllib.parse",
 )
 """What our own modules load of others only when they need it."""

@@ -8,6 +8,7 @@ import click
 
 from mailstore_cli import options, serving
 from mailstore_cli.exitcodes import OK
+from mailstore_cli.quotafiles import read_rules, read_warning
 
 
 @click.command(
@@ -35,6 +36,9 @@ from mailstore_cli.exitcodes import OK
     show_default=True,
     help="What a full mailbox means: the mail waits in the queue, or goes back.",
 )
+@click.option("--quota", metavar="FILE", help="Rules for all mailboxes, instead of those kept with them.")
+@click.option("--on-warning", metavar="COMMAND", help="Run this when a mailbox crosses a threshold of its rules.")
+@click.option("--warning-message", metavar="FILE", help="Put this mail into a mailbox that fills up, once a day.")
 @click.option("--hostname", metavar="NAME", help="As the greeting and Received say it; this host's, if not given.")
 @click.option("--max-size", type=click.IntRange(0), default=50 << 20, show_default=True, help="Bytes; 0 is no limit.")
 @click.option("--max-recipients", type=click.IntRange(1), default=1000, show_default=True, help="Of one message.")
@@ -53,6 +57,9 @@ def lmtp(
     separator: str,
     once: str | None,
     over_quota: Literal["temporary", "permanent"],
+    quota: str | None,
+    on_warning: str | None,
+    warning_message: str | None,
     hostname: str | None,
     max_size: int,
     max_recipients: int,
@@ -82,6 +89,8 @@ def lmtp(
         once=once,
         lock_timeout=lock_timeout,
         hostname=hostname or "",
+        quota=read_rules(quota),
+        warning=read_warning(on_warning, warning_message, background=True),
     )
     serving.check_user(user, "mail is not delivered")
     sockets = serving.open_sockets(addresses, socket_mode, socket_owner)

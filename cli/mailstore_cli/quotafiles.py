@@ -30,7 +30,7 @@ def read_rules(path: str | None) -> QuotaRules | None:
         raise UsageError(f"{path}: {error}") from error
 
 
-def read_warning(command: str | None, message: str | None) -> QuotaWarning | None:
+def read_warning(command: str | None, message: str | None, *, background: bool = False) -> QuotaWarning | None:
     """Return what to do at a threshold: a command line, split as a shell would, and the text of a mail; None: nothing.
 
     Raises:
@@ -44,7 +44,7 @@ def read_warning(command: str | None, message: str | None) -> QuotaWarning | Non
         words = shlex.split(command or "")
     except ValueError as error:
         raise UsageError(f"--on-warning {command}: {error}") from error
-    return QuotaWarning(words, b"" if message is None else _read(message))
+    return QuotaWarning(words, b"" if message is None else _read(message), background=background)
 
 
 def _read(path: str) -> bytes:

@@ -8,6 +8,7 @@ whatever the thresholds, as Courier's ``quotawarnmsg`` does.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 
 from mailstore.errors import MailstoreError
@@ -37,11 +38,13 @@ class QuotaWarning:
             messages), MAILSTORE_QUOTA_LOCATION, and MAILSTORE_QUOTA_RECIPIENT ('' where that is not known).
         message: header fields, an empty line and a text, put into INBOX with Date and Message-ID when a threshold is
             reached; empty is none.
+        background: do not wait for the command: a server has others to serve.
     """
 
-    def __init__(self, command: Sequence[str] = (), message: bytes = b"") -> None:
+    def __init__(self, command: Sequence[str] = (), message: bytes = b"", *, background: bool = False) -> None:
         self.command = tuple(command)
         self.message = message
+        self.background = background
 
     def attend(self, store: Store, recipient: str | None = None) -> None:
         """Warn whenever a change through ``store`` crosses a threshold."""
@@ -53,10 +56,18 @@ class QuotaWarning:
                 self._put(store)
             except MailstoreError as error:
                 store.quota.trouble(f"no warning was put into the mailbox: {error}")
-        if self.command:
-            trouble = commands.run(self.command, environment(store, crossing, recipient), TIMEOUT)
-            if trouble:
+        if not self.command:
+            return
+        said = environment(store, crossing, recipient)
+
+        def run() -> None:
+            if trouble := commands.run(self.command, said, TIMEOUT):
                 store.quota.trouble(trouble)
+
+        if self.background:
+            threading.Thread(target=run, name="mailstore-warning", daemon=True).start()
+        else:
+            run()
 
     def _put(self, store: Store) -> None:
         now = clock.now()

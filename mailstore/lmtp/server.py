@@ -17,16 +17,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mailstore.delivery.mailboxes import Mailbox, Mailboxes
+from mailstore.delivery.warning import QuotaWarning
 from mailstore.errors import MailstoreError, NoSuchStore, NoSuchUser
 from mailstore.lmtp.batch import Result
-from mailstore.lmtp.connection import Connection
+from mailstore.lmtp.connection import Connection, log
 from mailstore.lmtp.group import GroupCommit
 from mailstore.lmtp.message import Message
 from mailstore.lmtp.protocol import Limits
 from mailstore.lmtp.replies import UNKNOWN_USER, UNNAMED, OverQuota, Reply, reply_of
 from mailstore.lmtp.stores import Stores
 from mailstore.model.names import INBOX
+from mailstore.model.quota import QuotaRules
 from mailstore.service import Service
+from mailstore.store import Store
 
 _KNOWN_FOR = 1.0
 """Seconds for which a mailbox that was there is taken to be there when it is named again."""
@@ -47,6 +50,9 @@ class Settings:
         once: duplicate suppression: None, ``message-id`` or ``content``.
         lock_timeout: seconds to wait for another program's lock on a mailbox.
         threads: how many stores are written to side by side.
+        quota: rules that hold instead of those kept with each mailbox.
+        warning: what to do when a mailbox crosses a threshold of its rules; best one that runs its command in the
+            background. What goes wrong with a quota, or with a warning, is a line of the log and refuses nothing.
     """
 
     hostname: str = ""
@@ -58,6 +64,8 @@ class Settings:
     once: str | None = None
     lock_timeout: float = 60.0
     threads: int = 8
+    quota: QuotaRules | None = None
+    warning: QuotaWarning | None = None
 
 
 class Server(Service[Connection]):
@@ -76,11 +84,23 @@ class Server(Service[Connection]):
         self.hostname = settings.hostname or socket.gethostname() or "localhost"
         self.mailboxes = mailboxes
         folders = mailboxes.sub_address or mailboxes.folder.upper() != "INBOX"
-        self._stores = Stores(create=settings.create, folders=folders, lock_timeout=settings.lock_timeout)
+        self._stores = Stores(
+            create=settings.create,
+            folders=folders,
+            lock_timeout=settings.lock_timeout,
+            quota=settings.quota,
+            attend=self._attend,
+        )
         self.group = GroupCommit(self._stores, create=settings.create, threads=settings.threads)
         self._known: dict[str, float] = {}
         self._serial = 0
         self._name = f"{int(time.time()):x}.{os.getpid():x}"
+
+    def _attend(self, store: Store) -> None:
+        """Have warned who fills up this mailbox, and logged what is wrong with its quota."""
+        store.quota.on_trouble = lambda text: log.warning("%s: %s", store.location, text)
+        if self.settings.warning is not None:
+            self.settings.warning.attend(store)
 
     def connect(self) -> Connection:
         """Make the connection of a client."""

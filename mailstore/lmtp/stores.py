@@ -14,11 +14,12 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
 from mailstore.model.caps import Joint
+from mailstore.model.quota import QuotaRules
 from mailstore.registry import parse_location
 from mailstore.store import Store, open_store
 
@@ -51,11 +52,21 @@ class Opened:
         """Whether it was opened, and not closed."""
         return self._store is not None
 
-    def open(self, create: bool, folders: bool, lock_timeout: float) -> None:
-        """Open it; arguments and errors are those of mailstore.open_store."""
-        self._store = open_store(self.location, create=create, folders=folders, lock_timeout=lock_timeout)
+    def open(
+        self,
+        create: bool,
+        folders: bool,
+        lock_timeout: float,
+        quota: QuotaRules | None = None,
+        attend: Callable[[Store], None] | None = None,
+    ) -> None:
+        """Open it; arguments and errors are those of mailstore.open_store; ``attend`` gets it first."""
+        store = open_store(self.location, create=create, folders=folders, lock_timeout=lock_timeout, quota=quota)
+        if attend is not None:
+            attend(store)
+        self._store = store
         self.identity = identity_of(path_of(self.location))
-        joining = self._store.joining
+        joining = store.joining
         self.joint = None if joining is None else joining.joint
 
     def close(self) -> None:
@@ -92,14 +103,25 @@ class Stores:
         folders: those made are to hold folders besides INBOX.
         lock_timeout: seconds to wait for another program's lock.
         most: how many that nobody uses stay open.
+        quota: rules that hold instead of those kept with each store.
+        attend: called with each store that is opened.
     """
 
     def __init__(
-        self, *, create: bool = False, folders: bool = False, lock_timeout: float = 60.0, most: int = 64
+        self,
+        *,
+        create: bool = False,
+        folders: bool = False,
+        lock_timeout: float = 60.0,
+        most: int = 64,
+        quota: QuotaRules | None = None,
+        attend: Callable[[Store], None] | None = None,
     ) -> None:
         self._create = create
         self._folders = folders
         self._lock_timeout = lock_timeout
+        self._quota = quota
+        self._attend = attend
         self._most = most
         self._lock = threading.Lock()
         self._opened: OrderedDict[str, Opened] = OrderedDict()
@@ -120,7 +142,7 @@ class Stores:
             try:
                 with found.lock:
                     if not found.is_open:
-                        found.open(self._create, self._folders, self._lock_timeout)
+                        found.open(self._create, self._folders, self._lock_timeout, self._quota, self._attend)
                         return found
                 if found.identity == identity_of(path_of(location)):
                     return found

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mailstore.quota.enforce import Enforcement
     from mailstore.quota.explain import Explanation
 
+_MOST_PROBLEMS = 99
+
 
 class Quota:
     """What an account may hold and what it holds: ``store.quota``.
@@ -41,6 +43,8 @@ class Quota:
         self._passing: set[int] = set()
         self._callbacks: list[Callable[[Crossing], None]] = []
         self.problems: list[str] = []
+        self.on_trouble: Callable[[str], None] | None = None
+        """Called with each line that is added to ``problems``."""
 
     def rules(self) -> QuotaRules | None:
         """Return the rules that hold: those that the opener brought, else those kept with the store; None without.
@@ -220,9 +224,13 @@ class Quota:
             tell(self, self._callbacks)
 
     def trouble(self, text: str) -> None:
-        """Note what was wrong with the bookkeeping, once."""
-        if text not in self.problems:
-            self.problems.append(text)
+        """Note what was wrong with the bookkeeping, once; of the last hundred lines."""
+        if text in self.problems:
+            return
+        del self.problems[:-_MOST_PROBLEMS]
+        self.problems.append(text)
+        if self.on_trouble is not None:
+            self.on_trouble(text)
 
     def _at_hand(self) -> QuotaRules | None:
         """Return the rules; None also where they cannot be read: bookkeeping refuses nothing."""
