@@ -329,3 +329,17 @@ def test_a_group_keeps_its_sum_where_a_member_cannot_be_counted(mstore, homes, t
     rules.unlink()
     (shared,) = mstore("quota", "show", homes, "--json").object["group_quotas"]
     assert "No such file" in shared["problem"]
+
+
+def test_a_group_counts_the_members_that_its_rules_name(mstore, homes, tmp_path):
+    rules = tmp_path / "members.toml"
+    rules.write_text("storage = '1M'\n")
+    ran = mstore("quota", "recalc", "--group", rules)
+    assert (ran.exit_code, ran.text) == (64, "")
+    assert "name at least one LOCATION" in ran.stderr
+    rules.write_text(f"members = ['{homes}']\n")
+    ran = mstore("quota", "recalc", "--group", rules)
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert f"{rules}: 3 accounts, " in ran.text
+    total = (tmp_path / "members.toml.sums").read_bytes().split()[1:]
+    assert f"{int(total[1])} messages, {int(total[0])} bytes" in ran.lines[-1]

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from mailstore import Usage, open_store
+from mailstore import Usage, UsageError, open_store
 from mailstore.quota import NO_RULES, Explanation, Group
 from mailstore.survey import Drift, Target, drift_of
 from mailstore_cli import options
@@ -74,11 +74,11 @@ def _drift_facts(target: Target, drift: Drift) -> dict[str, Any]:
     context_settings=options.CONTEXT,
     epilog=options.examples(
         "mstore quota recalc ~/Maildir",
-        "mstore quota recalc --group /srv/mail/example.org/quota.toml 'maildir:/srv/mail/example.org/%n'",
+        "mstore quota recalc --group /srv/mail/example.org/quota.toml",
         notes=(common.WHICH,),
     ),
 )
-@common.locations
+@click.argument("locations", nargs=-1, type=options.LocationType(), metavar="[LOCATION...]")
 @click.option(
     "--group", metavar="PATH", help="Begin the sum of this group anew too, with those of the accounts that name it."
 )
@@ -86,17 +86,22 @@ def _drift_facts(target: Target, drift: Drift) -> dict[str, Any]:
 def recalc(locations: tuple[str, ...], group: str | None, lock_timeout: float) -> int:
     """Count each account anew and keep the sums; safe while mail is delivered. Prints what counts.
 
-    With --group LOCATION must be all accounts of the group; its sum stays as it is where one of them cannot be counted.
+    With --group LOCATION must be all accounts of the group, or is left out where the group's rules name its members;
+    the sum stays as it is where one of them cannot be counted.
     """
-    if group is not None:
-        Group(group).rules()  # says what is wrong before anything is counted
+    # read before anything is counted: it may be wrong
+    named = () if group is None else Group(group).rules().members
+    all_count = not locations
+    locations = locations or named
+    if not locations:
+        raise UsageError("name at least one LOCATION, or a --group whose rules name its members")
     members: list[Usage] = []
 
     def work(target: Target) -> None:
         with open_store(target.location, lock_timeout=lock_timeout) as store:
             before = store.quota.recorded()
             usage = store.quota.recalculate()
-            if group in (store.quota.rules() or NO_RULES).groups:
+            if all_count or group in (store.quota.rules() or NO_RULES).groups:
                 members.append(usage)
         text = f"{safe(target.name)}: {plural(usage.messages, 'message')}, {usage.size} bytes"
         if before is not None and before != usage:
