@@ -196,13 +196,20 @@ def _days(first: int, end: int, left: float, right: float, y: float) -> list[str
 # --- distributions
 
 
-def year_chart(groups: Sequence[Group]) -> str:
-    """Return mail by year as columns; years long ago are one where there are many."""
-    named = [group._replace(key=group.key or "no date") for group in groups]
+def year_chart(groups: Sequence[Group], now: int) -> str:
+    """Return mail by year as columns, years without any between them.
+
+    Years long ago are one column where there are many, and so are those after the year ``now``, which are errors.
+    """
+    dated = {int(group.key): group for group in groups if group.key.isdecimal()}
+    past = [year for year in dated if year <= now]
+    named = [dated.get(year, Group(f"{year:04}", 0, 0)) for year in (range(min(past), max(past) + 1) if past else ())]
     if len(named) > _MOST_YEARS:
-        old = named[: len(named) - _MOST_YEARS + 1]
-        until = Group(f"to {old[-1].key}", sum(one.messages for one in old), sum(one.size for one in old))
-        named = [until, *named[len(old) :]]
+        cut = len(named) - _MOST_YEARS + 1
+        named = [_together(f"to {named[cut - 1].key}", named[:cut]), *named[cut:]]
+    later = [group for year, group in dated.items() if year > now]
+    undated = [group for group in groups if not group.key.isdecimal()]
+    named += [_together(name, rest) for name, rest in (("later", later), ("no date", undated)) if rest]
     width, height, bottom, top = WIDTH / 2, 260.0, 26.0, 24.0
     step = width / max(len(named), 6)
     most = max(group.size for group in named) or 1
@@ -214,7 +221,7 @@ def year_chart(groups: Sequence[Group]) -> str:
         said = f"{group.key}: {size_label(group.size)}, {count_label(group.messages)} messages"
         body.append(
             f'<rect class="bar" x="{x + step * 0.12:.1f}" y="{height - bottom - tall:.1f}" width="{step * 0.76:.1f}"'
-            f' height="{max(tall, 1.0):.1f}" rx="2"><title>{text(said)}</title></rect>'
+            f' height="{max(tall, 1.0) if group.size else 0.0:.1f}" rx="2"><title>{text(said)}</title></rect>'
         )
         middle = x + step / 2
         if (len(named) - 1 - number) % every == 0:
@@ -225,6 +232,10 @@ def year_chart(groups: Sequence[Group]) -> str:
             x_label = min(max(middle, 0.0), width) if edge == " middle" else (width if edge else 0.0)
             body.append(f'<text class="value{edge}" x="{x_label:.1f}" y="{y:.1f}">{size_label(group.size)}</text>')
     return _svg("years", "Mail by year of arrival", body, height, width)
+
+
+def _together(name: str, groups: Sequence[Group]) -> Group:
+    return Group(name, sum(group.messages for group in groups), sum(group.size for group in groups))
 
 
 def size_chart(groups: Sequence[Group]) -> str:

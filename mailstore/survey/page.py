@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
+from time import gmtime
 
 from mailstore.survey.charts import fullness, growth_chart, size_chart, text, usage_map, year_chart
 from mailstore.survey.figures import NOTHING, count_label, day_label, percent_label, size_label
@@ -106,6 +107,8 @@ def _tiles(report: Report) -> str:
     if len(survey.accounts) == 1 and survey.accounts[0].percent is not None:
         percent = survey.accounts[0].percent
         tiles[3] = (_value(round(percent, 2), percent_label(percent)), "of the limit")
+    if len(survey.accounts) == 1 and survey.accounts[0].total is not None:
+        tiles[0] = (_bytes(survey.accounts[0].total.size), "of mail")
     if outlook.per_day is not None:
         sign = "+" if outlook.per_day >= 0 else "&minus;"
         tiles.append((f"{sign}{size_label(abs(outlook.per_day))}", "a day"))
@@ -153,7 +156,7 @@ def _growth(report: Report) -> str:
             ("Full", "number"),
         )
         parts.append(_table(head, rows, "soonest") if rows else "")
-    note = f"{_sentence(report.outlook)} Accounts count from their first sample on."
+    note = _sentence(report.outlook, len(report.outlooks))
     return _section("Growth", note, *parts)
 
 
@@ -167,16 +170,22 @@ def _full(outlook: Forecast) -> str:
     return '<span class="full">now</span>' if outlook.outlook == "reached" else day_label(outlook.when)
 
 
-def _sentence(outlook: Forecast) -> str:
+def _sentence(outlook: Forecast, accounts: int) -> str:
     """Return the forecast for all accounts together."""
     base = f"By a straight line through {outlook.samples} samples of {outlook.window // 86400} days"
+    limit, reached = ("the limit", "is reached") if accounts == 1 else ("all limits together", "are reached")
+    more = "" if accounts == 1 else " Accounts count from their first sample on."
     if outlook.outlook == "expected":
-        return f"{base}, all limits together are reached on {day_label(outlook.when)}."
+        return f'{base}, {limit} {reached} on <span class="day">{day_label(outlook.when)}</span>.{more}'
     if outlook.outlook == "reached":
-        return "All limits together are reached."
+        return f"{limit.capitalize()} {reached}.{more}"
     if outlook.outlook == "no limit":
-        return "Not every account has a limit, so that there is none for all together."
-    return f"When all limits together are reached is not foreseeable: {outlook.reason}."
+        return (
+            "There is no limit."
+            if accounts == 1
+            else f"Not every account has a limit, so there is no common one.{more}"
+        )
+    return f"When {limit} will be reached is not foreseeable: {outlook.reason}.{more}"
 
 
 def _distributions(survey: Survey) -> str:
@@ -184,7 +193,9 @@ def _distributions(survey: Survey) -> str:
         return ""
     return (
         '<div class="pair">'
-        + _section("Age", "All mail by year of arrival (UTC).", year_chart(survey.by_year))
+        + _section(
+            "Age", "All mail by year of arrival (UTC).", year_chart(survey.by_year, gmtime(survey.taken).tm_year)
+        )
         + _section("Size", "All mail by the size of a message: bytes, messages.", size_chart(survey.by_size))
         + "</div>"
     )
@@ -252,17 +263,12 @@ def _group_quotas(survey: Survey) -> str:
 def _top(survey: Survey) -> str:
     if not survey.top:
         return ""
-    head = (
-        ("Size", "number"),
-        ("Subject", "name"),
-        ("From", "folder"),
-        ("Account", "name"),
-        ("Folder", "name"),
-        ("Date", "number"),
-    )
-    return _section(
-        "Largest messages", f"The {len(survey.top)} largest of all.", _table(head, map(_message, survey.top), "top")
-    )
+    head = [("Size", "number"), ("Subject", "name"), ("From", "name"), ("Account", "name"), ("Folder", "folder"),
+            ("Date", "number")]  # fmt: skip
+    rows = [_message(one) for one in survey.top]
+    if len(survey.accounts) == 1:  # which the reader knows
+        head, rows = [*head[:3], *head[4:]], [[*row[:3], *row[4:]] for row in rows]
+    return _section("Largest messages", f"The {len(rows)} largest of all.", _table(head, rows, "top"))
 
 
 def _message(one: TopMessage) -> list[str]:

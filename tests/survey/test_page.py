@@ -302,12 +302,24 @@ def test_the_map_names_what_it_cannot_show():
     assert text.count("<title>") == 1 + 41
 
 
-def test_long_ago_is_one_column():
-    groups = [Group(str(year), 1, 1) for year in range(1980, 2027)] + [Group("", 2, 5)]
-    text = year_chart(groups)
-    assert "to 2004: 25\u202fB, 25 messages" in text
-    assert text.count("<rect") == 24
-    assert "no date: 5\u202fB, 2 messages" in text
+def columns(text: str) -> list[tuple[str, str]]:
+    return re.findall(r"<title>([^:]+): (\S+)\u202fB", text)
+
+
+def test_a_year_without_mail_is_a_gap():
+    text = year_chart([Group("2020", 1, 100), Group("2024", 2, 500)], 2026)
+    assert columns(text) == [("2020", "100"), ("2021", "0"), ("2022", "0"), ("2023", "0"), ("2024", "500")]
+
+
+def test_long_ago_is_one_column_and_so_is_what_has_not_been_yet():
+    groups = [Group(str(year), 1, 1) for year in range(1980, 2027)]
+    odd = [Group("0001", 1, 7), Group("2027", 1, 2), Group("9999", 1, 3), Group("", 2, 5)]
+    found = columns(year_chart([*groups, *odd], 2026))
+    assert found[:2] == [("to 2003", "31"), ("2004", "1")]
+    assert found[-3:] == [("2026", "1"), ("later", "5"), ("no date", "5")]
+    assert len(found) == 26
+    assert columns(year_chart([Group("9999", 1, 3)], 2026)) == [("later", "3")]
+    assert columns(year_chart([Group("", 1, 3)], 2026)) == [("no date", "3")]
 
 
 @given(st.lists(st.floats(1, 1e15), max_size=60), st.floats(1, 5000), st.floats(1, 5000))
