@@ -14,7 +14,9 @@ from support.maildirs import age, make, names, opened, put
 from mailstore import MessageTooLarge, QuotaExceeded, UsageError
 from mailstore.delivery import deliver
 from mailstore.formats.maildirsize import MOST, render_line
+from mailstore.formats.quotarules import format_rules
 from mailstore.model.changes import Usage
+from mailstore.model.quota import STYLES, QuotaRules, QuotaStyle
 
 MESSAGE = b"Subject: x\n\n" + b"x" * 88
 
@@ -160,8 +162,27 @@ def test_a_maildir_with_more_rules_is_left_to_the_store(tmp_path: Path) -> None:
     assert names(root) == []
 
 
-def test_the_sums_load_nothing_of_the_library(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["directory", "symlink", "fifo", "nonsense"])
+def test_rules_that_are_none_refuse_no_mail(tmp_path: Path, kind: str) -> None:
+    root = make(tmp_path / "Maildir")
+    path = root / "mailstore-quota"
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "symlink":
+        path.symlink_to("nowhere")
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.write_bytes(b"style = 5\n")
+    deliver(MESSAGE, str(root))
+    assert [name.startswith("new/") for name in names(root)] == [True]
+
+
+@pytest.mark.parametrize("style", [None, *STYLES])
+def test_the_sums_load_nothing_of_the_library(tmp_path: Path, style: QuotaStyle | None) -> None:
     root = sized(tmp_path, b"10000S\n0 0\n")
+    if style is not None:
+        (root / "mailstore-quota").write_bytes(format_rules(QuotaRules(style=style)))
     code = (
         "import sys; before = set(sys.modules); from mailstore.delivery import deliver;"
         f"deliver({MESSAGE!r}, {str(root)!r}); print(*sorted(set(sys.modules) - before))"
