@@ -201,6 +201,17 @@ def test_what_the_tally_tells(tmp_path: Path) -> None:
     assert driver.quota_tally == Usage(1, len(A))
 
 
+def test_a_renaming_that_a_crash_cut_off_is_counted_when_it_is_finished(tmp_path: Path) -> None:
+    one = account(tmp_path)
+    one.store.create("Box").append(A)
+    one.store.inbox.append(B)
+    assert driver_of(one.store).recorded_quota() == Usage(2, len(A) + len(B))
+    one.store.close()
+    (one.root / "mailstore-intent").write_text('{"renames": [[".Box", ".Trash"]]}')
+    again = opened(one.root)
+    assert driver_of(again).recorded_quota() == counted(again, one.rules) == Usage(1, len(B))
+
+
 # --- rules
 
 

@@ -6,6 +6,8 @@ import errno
 import logging
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -179,6 +181,20 @@ def test_a_maildir_that_vanishes(
         assert driver.recalculate_quota(RULES) in (Usage(1, 100), Usage(0, 0))
         assert list(driver.count_quota()) == [(("INBOX",), 0, 0, 0, 0)]
     assert not root.exists()
+
+
+def test_processes_that_deliver_meanwhile(tmp_path: Path) -> None:
+    root, driver = account(tmp_path)
+    code = f"from mailstore.delivery import deliver\nfor _ in range(30): deliver({BODY!r}, {str(root)!r})"
+    writers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+    seen = [0]
+    while any(writer.poll() is None for writer in writers):
+        seen.append(driver.recalculate_quota(RULES).messages)
+        assert text(root).startswith(b"1000000S\n")
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert seen == sorted(seen)
+    assert driver.recalculate_quota(RULES) == driver.recorded_quota() == Usage(61, 6100)
+    assert os.listdir(root / "tmp") == []
 
 
 # --- when something fails
