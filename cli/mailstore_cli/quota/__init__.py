@@ -45,7 +45,7 @@ class QuotaGroup(click.Group):
     epilog=options.examples(
         "mstore quota show ~/Maildir",
         "mstore quota show 'maildir:/home/*/Maildir' --over 90%",
-        "mstore quota set ~/Maildir --storage 2G --messages 100000 --warn 80 --warn 95",
+        "mstore quota set ~/Maildir --storage 2G --messages 100000 --warn 90",
         "mstore quota report --html quota.html 'maildir:/srv/mail/%d/%n'",
     ),
 )

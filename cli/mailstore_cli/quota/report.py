@@ -30,7 +30,7 @@ from mailstore_cli.render import out_json
     context_settings=options.CONTEXT,
     epilog=options.examples(
         "mstore quota report --html quota.html ~/Maildir",
-        "mstore quota report --html /srv/www/mail.html --title example.org 'maildir:/srv/mail/example.org/%n'",
+        "mstore quota report --html mail.html 'maildir:/srv/mail/example.org/%n'",
         notes=(common.WHICH,),
     ),
 )

@@ -36,7 +36,7 @@ _CLEARED = {"none", "0"}
     epilog=options.examples(
         "mstore quota set ~/Maildir --storage 2G --messages 100000",
         "mstore quota set 'maildir:/srv/mail/%d/%n' --grace 10% --warn 80 --warn 95",
-        "mstore quota set ~/Maildir --folder Trash=+100M --folder Archive=ignore --folder Sent=50%",
+        "mstore quota set ~/Maildir --folder Trash=+100M --folder Archive=ignore",
         "mstore quota set ~/Maildir --rules quota.toml",
         notes=("What is not named stays as it is; none takes a limit or a list away.", common.WHICH),
     ),

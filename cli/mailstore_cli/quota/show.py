@@ -50,8 +50,8 @@ _NEEDS: dict[By, Depth] = {"folder": "folders", "year": "messages", "size-class"
         "mstore quota show ~/Maildir",
         "mstore quota show 'maildir:/home/*/Maildir' --over 90% --sort percent",
         "mstore quota show ~/Maildir --by sender --top 20",
-        "mstore quota show 'maildir:/srv/mail/%d/%n' --by domain --csv > domains.csv",
-        "mstore quota show 'maildir:/home/*/Maildir' --format prometheus --output /var/lib/node_exporter/mail.prom",
+        "mstore quota show 'maildir:/srv/mail/%d/%n' --by domain --csv > mail.csv",
+        "mstore quota show /srv/mail.db --format prometheus --output mail.prom",
         notes=(common.WHICH,),
     ),
 )
