@@ -1,15 +1,18 @@
 """Trees of mbox files: layouts, names, INBOX, subscriptions, what is passed over."""
 
+import itertools
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mailstore import Store, open_store
+from mailstore import SetState, Store, open_store
 from mailstore.errors import FolderExists, InvalidFolderName
 from mailstore.model.info import BODY
 from mailstore.model.names import FolderPath
 from mailstore.system import fs
+from mailstore.testing.faults import Plan, in_child
 
 LINE = b"From joe@example.org Thu Nov  9 22:33:52 2023\n"
 ONE = b"Subject: one\n\nbody\n"
@@ -27,7 +30,7 @@ def folders(store: Store) -> list[str]:
     return [str(info.path) for info in store.folders() if info.selectable]
 
 
-def opened(root: Path, options: str = "", **settings: bool) -> Store:
+def opened(root: Path, options: str = "", **settings: Any) -> Store:
     return open_store(f"mbox:{root}" + (f"?{options}" if options else ""), **settings)
 
 
@@ -146,3 +149,29 @@ def test_a_new_tree_holds_inbox_where_dovecot_looks(tmp_path: Path) -> None:
     with opened(tmp_path / "mail", "layout=sbd", create=True) as store:
         store.inbox.append(ONE)
     assert (tmp_path / "mail" / "inbox").read_bytes().endswith(ONE + b"\n")
+
+
+def test_an_empty_folder_that_is_being_written(tmp_path: Path) -> None:
+    """It grows before its first bytes come: whoever lists the folders meanwhile, or after a crash, sees it still."""
+    state = SetState(FolderPath(["Empty"]), 4_000_000, 50)
+    lengths = set()
+    for at in itertools.count(1):
+        with opened(tmp_path / str(at), "layout=sbd", create=True) as store:
+            store.create("Empty")
+
+        def work(at: int = at) -> str:
+            with opened(tmp_path / str(at), index="memory") as store, Plan(at, "kill").at_work():
+                store.commit([state])
+            return "done"
+
+        killed = in_child(work) is None
+        box = tmp_path / str(at) / "Empty"
+        lengths.add(box.read_bytes()[:5])
+        for readonly in (True, False):
+            with opened(tmp_path / str(at), readonly=readonly, index="memory") as store:
+                assert [str(info.path) for info in store.folders()] == ["INBOX", "Empty"]
+                found = store.folder("Empty").state()
+                assert (found.uidvalidity == 4_000_000) == (found.uidnext >= 50)
+        if not killed:
+            break
+    assert lengths == {b"", b"\0" * 5, b"From "}

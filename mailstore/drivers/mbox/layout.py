@@ -19,6 +19,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from mailstore.drivers.mbox import inplace
 from mailstore.drivers.mbox.source import compression
 from mailstore.errors import InvalidFolderName
 from mailstore.formats import escape, mutf7
@@ -35,6 +36,9 @@ _FULL_NAME = ".mailstore-name."
 """Holds a whole name; its own name ends in ``.lock``, which Dovecot passes over."""
 _INBOXES = ("inbox", "INBOX", "Inbox", "mbox")
 _SKIPPED = frozenset({"popstate.dat", "msgFilterRules.dat", "filterlog.html", "dovecot-uidlist", "dovecot-keywords"})
+
+_HEAD = 8192
+_NO_FROM = "it does not begin with a From_ line"
 
 
 class Place(NamedTuple):
@@ -209,15 +213,34 @@ def _why_not(entry: os.DirEntry[str]) -> str | None:
         if not stat.S_ISREG(entry.stat().st_mode):
             return "not a regular file"
         fd = fs.open_source(entry.path)
+        try:
+            return None if _is_mbox(fd) or _becomes_mbox(entry.path, fd) or _is_mbox(fd) else _NO_FROM
+        finally:
+            os.close(fd)
     except OSError as error:
         return os.strerror(error.errno or 0)
+
+
+def _is_mbox(fd: int) -> bool:
+    return _begins_mbox(os.pread(fd, _HEAD, 0))
+
+
+def _begins_mbox(head: bytes) -> bool:
+    return compression(head) is not None or not head.strip(b"\r\n") or read_opening(head) is not None
+
+
+def _becomes_mbox(path: str, fd: int) -> bool:
+    """Tell whether a file is one by the contents that it is being given: an empty one grows before they come.
+
+    Where it is not, they may have come meanwhile.
+    """
+    copy = inplace.pending(path, fd)
+    if copy is None:
+        return False
     try:
-        head = os.pread(fd, 8192, 0)
+        return _begins_mbox(copy.read_at(0, _HEAD))
     finally:
-        os.close(fd)
-    if compression(head) is not None or not head.strip(b"\r\n") or read_opening(head) is not None:
-        return None
-    return "it does not begin with a From_ line"
+        copy.close()
 
 
 def find_kind(root: str) -> tuple[str, bool]:
