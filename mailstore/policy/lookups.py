@@ -7,8 +7,9 @@ not take all threads; and a thread that hangs in the system cannot be ended.
 The solution. A mailbox is looked at by one thread at a time. What a look found holds for a moment, and not only for the
 size asked about: where a message fits a smaller one fits, where one is refused a larger one is refused. Whoever comes
 while a look goes on waits for it, and asks for another only where it says nothing about their size. Nobody waits longer
-than ``timeout``, and nobody at all for a look that has taken that long already; when it ends after all, the next who
-asks has the answer. The threads are daemons: one that hangs does not keep the process from ending.
+than ``timeout``, and nobody at all for a look that has taken that long already, or where all threads are at such ones;
+when it ends after all, the next who asks has the answer. The threads are daemons: one that hangs does not keep the
+process from ending.
 """
 
 from __future__ import annotations
@@ -84,6 +85,7 @@ class Lookups(Generic[_Key]):
         self._clock = clock
         self._lock = threading.Lock()
         self._under_way: dict[_Key, _Look[_Key]] = {}
+        self._working: set[_Look[_Key]] = set()
         self._kept: OrderedDict[_Key, tuple[Outcome, ...]] = OrderedDict()
         self._queue: queue.SimpleQueue[_Look[_Key] | None] = queue.SimpleQueue()
         self._threads = [
@@ -121,6 +123,9 @@ class Lookups(Generic[_Key]):
                     return outcome
             look = self._under_way.get(key)
             if look is None:
+                if len(self._working) == len(self._threads) and all(one.deadline <= now for one in self._working):
+                    error = StoreBusy(f"all {len(self._threads)} threads hang at other mailboxes", waited=0.0)
+                    return Outcome(size, error, now)
                 look = self._under_way[key] = _Look(key, size, now + self._timeout, Future())
                 self._queue.put(look)
             return look
@@ -148,10 +153,14 @@ class Lookups(Generic[_Key]):
 
     def _find(self, look: _Look[_Key]) -> Outcome:
         error: BaseException | None = None
+        with self._lock:
+            self._working.add(look)
         try:
             self._check(look.key, look.size)
         except BaseException as raised:  # noqa: BLE001 - whatever it is becomes the result
             error = raised
+        with self._lock:
+            self._working.discard(look)
         return Outcome(look.size, error, self._clock() + self._keep)
 
     def _settle(self, key: _Key, outcome: Outcome) -> None:

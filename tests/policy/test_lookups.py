@@ -186,6 +186,32 @@ def test_a_look_that_ends_late_answers_the_next(mailboxes: Mailboxes) -> None:
     run(work)
 
 
+def test_where_all_threads_hang_nobody_waits(mailboxes: Mailboxes) -> None:
+    mailboxes.room.update(joe=100, ann=100, sue=100)
+    mailboxes.gates.update(joe=threading.Event(), ann=threading.Event())
+    found = lookups(mailboxes, timeout=WAIT)
+
+    async def work() -> None:
+        waiting = [asyncio.create_task(found.find(key, 50)) for key in ("joe", "ann")]
+        for _ in waiting:
+            await begun(mailboxes)
+        third = asyncio.create_task(found.find("sue", 50))  # they do not hang yet: this one waits for its turn
+        await asyncio.sleep(0)
+        mailboxes.time += WAIT
+        late = await found.find("eve", 50)
+        assert isinstance(late, StoreBusy)
+        assert str(late) == "all 2 threads hang at other mailboxes"
+        for gate in mailboxes.gates.values():
+            gate.set()
+        assert await asyncio.gather(*waiting) == [None, None]
+        assert isinstance(await third, StoreBusy)
+        while isinstance(await found.find("sue", 50), StoreBusy):
+            await asyncio.sleep(0.01)
+
+    run(work)
+    assert ("eve", 50) not in mailboxes.looks
+
+
 def test_what_nobody_waits_for_any_more_is_not_looked_at(mailboxes: Mailboxes) -> None:
     mailboxes.room.update(joe=100, ann=100)
     mailboxes.gates["joe"] = threading.Event()
