@@ -14,6 +14,7 @@ import click
 from mailstore import UsageError
 from mailstore_cli import options, serving
 from mailstore_cli.exitcodes import OK
+from mailstore_cli.quotafiles import read_rules
 
 STREAMS = "-"
 """The address that means standard input and output."""
@@ -51,6 +52,7 @@ STREAMS = "-"
     show_default=True,
     help="What a full mailbox means: 452, the sender tries again later, or 554, the mail goes back.",
 )
+@click.option("--quota", metavar="FILE", help="Rules for all mailboxes, instead of those kept with them.")
 @click.option(
     "--unknown-user",
     type=click.Choice(["dunno", "reject"]),
@@ -94,6 +96,7 @@ def policyd(
     separator: str,
     success: Literal["DUNNO", "OK"],
     over_quota: Literal["temporary", "permanent"],
+    quota: str | None,
     unknown_user: Literal["dunno", "reject"],
     on_trouble: Literal["dunno", "defer"],
     timeout: float,
@@ -124,6 +127,7 @@ def policyd(
             idle_timeout=idle_timeout,
             timeout=timeout,
             cache=cache,
+            quota=read_rules(quota),
         )
         serving.check_user(user, "mailboxes are not looked at")
         sockets = [] if streams else serving.open_sockets(addresses, socket_mode, socket_owner)

@@ -28,11 +28,8 @@ def check(location: str, folder: str, size: int, *, lock_timeout: float, quota: 
         MailstoreError: it cannot be looked at; see mailstore.open_store.
     """
     with open_store(location, readonly=True, lock_timeout=lock_timeout, quota=quota) as store:
-        try:
-            store.quota.check(max(size, 1), _destination(store, folder))
-        finally:
-            for problem in store.quota.problems:
-                log.warning("%s: %s", location, problem)
+        store.quota.on_trouble = lambda text: log.warning("%s: %s", location, text)
+        store.quota.check(max(size, 1), _destination(store, folder))
 
 
 def _destination(store: Store, folder: str) -> FolderPath:

@@ -126,6 +126,17 @@ def test_each_option_is_heard(root: Path) -> None:
     ]
 
 
+def test_rules_for_all(root: Path) -> None:
+    (root / "rules").write_text('storage = "1K"\nmessage_size = 50\n')
+    command = ("--listen", "-", "--quota", str(root / "rules"), *AS_USER, f"sqlite:{root}/%n.db")
+    ran = policyd(*command, data=asking("full@x", 50) + asking("full@x", 51))
+    assert ran.out.encode() == DUNNO + b"action=552 5.2.3 message too large for this mailbox\n\n"
+    (root / "rules").write_text("storage = -1\n")
+    ran = policyd(*command)
+    assert (ran.code, ran.out) == (64, "")
+    assert ran.err.startswith(f"mstore: {root}/rules: ")
+
+
 def test_one_client_on_standard_input_and_output(root: Path) -> None:
     command = ("--listen", "-", *AS_USER, f"sqlite:{root}/%n.db")
     ran = policyd(*command, data=asking("full@x") + asking("half@x"))
