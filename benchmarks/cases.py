@@ -243,6 +243,6 @@ def all_cases(kit: Kit, only: Iterable[str] = ()) -> list[Case]:
     makers["delivery"] = lambda: delivery(kit.peers)
     makers["quota"] = lambda: large(kit.inputs("quota.maildir"), kit.listing, kit.peers)
     makers["quota-many"] = lambda: many(kit.inputs("quota.homes"))
-    makers["lmtp"] = lambda: lmtp(kit.peers)
+    makers["lmtp"] = lambda: lmtp(kit.floors, kit.peers)
     wanted = tuple(only)
     return [make() for key, make in makers.items() if not wanted or key.startswith(wanted)]

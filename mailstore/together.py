@@ -29,7 +29,8 @@ class Together:
     """
 
     def __init__(self, stores: Sequence[Store]) -> None:
-        first = stores[0]
+        # of the accounts of a database the same one whenever it can be: its connection has the pages in memory
+        first = min(stores, key=lambda store: str(store.location))
         assert first.joining is not None
         with first.lock:
             self._driver = first.joining.together()

@@ -1,7 +1,8 @@
-"""lmtp_server.py TEMPLATE COUNT CONNECTIONS MAILBOXES PLACE: an ``mstore lmtp`` of its own, and load on it.
+"""lmtp_server.py TEMPLATE COUNT CONNECTIONS MAILBOXES PLACE LOAD...: an ``mstore lmtp`` of its own, and load on it.
 
-Its socket is in PLACE. Mailboxes are made before the clock starts. Prints how many mails were answered 250, and the
-seconds that took, starting and ending of the server left out.
+Its socket is in PLACE; LOAD is the command that sends (lmtp_load.c or lmtp_load.py). Mailboxes are made before the
+clock starts. Prints how many mails were answered 250, and the seconds that took, starting and ending of the server left
+out.
 """
 
 import os
@@ -13,8 +14,6 @@ import time
 from pathlib import Path
 
 from mailstore import open_store
-
-LOAD = Path(__file__).with_name("lmtp_load.py")
 
 
 def main() -> None:
@@ -37,7 +36,7 @@ def main() -> None:
             if server.poll() is not None:
                 sys.exit((place / "log").read_text())
             time.sleep(0.01)
-        load = [sys.executable, str(LOAD), f"unix:{socket}", count, connections, boxes]
+        load = [*sys.argv[6:], f"unix:{socket}", count, connections, boxes]
         done = subprocess.run(load, capture_output=True, text=True, check=False)
         server.send_signal(signal.SIGTERM)
         if server.wait(60) or done.returncode:

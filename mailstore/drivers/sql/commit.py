@@ -64,9 +64,11 @@ class Commit:
         for folder in self._folders.values():
             if folder.changed:
                 folder.save(self._connection)
-        stages = find_stages(self._connection, self._account, sorted(self._used_up))
-        stage.drop_stages(self._connection, self._account, stages.items())
-        stage.drop_unused(self._connection, self._account, self._unused)
+        if self._used_up:
+            stages = find_stages(self._connection, self._account, sorted(self._used_up))
+            stage.drop_stages(self._connection, self._account, stages.items())
+        if self._unused:
+            stage.drop_unused(self._connection, self._account, self._unused)
         return outcomes
 
     def _apply(self, change: Change) -> Outcome:
