@@ -80,9 +80,13 @@ def maildir_at(location: str) -> str | None:
         return None
     if not whole:
         return None
-    from mailstore.delivery import room  # late: other formats do without
+    from mailstore.system import drop  # late: other formats do without
 
-    return path if room.is_simple(path) else None
+    if any(os.path.lexists(f"{path}/{name}") for name in (drop.RULES, drop.OWN, drop.MARK)):
+        from mailstore.delivery import room  # late: most Maildirs have no quota
+
+        return path if room.is_simple(path) else None
+    return path
 
 
 def into_maildir(incoming: Incoming, root: str) -> None:
@@ -93,16 +97,18 @@ def into_maildir(incoming: Incoming, root: str) -> None:
         StorageFull, StorageFailure, ReadOnlyStore: nothing that could be lost was acknowledged; what is visible all the
             same is whole.
     """
-    from mailstore.delivery import room  # late: other formats do without
-    from mailstore.system.drop import Drop
+    from mailstore.system.drop import SUMS, Drop  # late: other formats do without
 
-    drop = None
+    drop, summed = None, False
     try:
         drop = Drop(root, os.stat(root).st_mode & 0o666 | 0o600)
         drop.write(incoming.head())
         for piece in incoming.rest():
             drop.write(piece)
-        summed = room.check(root, drop.size)
+        if os.path.lexists(f"{root}/{SUMS}"):
+            from mailstore.delivery import room  # late: most Maildirs have no quota
+
+            summed = room.check(root, drop.size)
         drop.publish()
         if summed:
             room.enter(root, drop.size)

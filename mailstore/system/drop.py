@@ -18,6 +18,15 @@ from mailstore.system import clock
 from mailstore.system.calls import at_work as calls
 from mailstore.system.calls import write_all
 
+SUMS = "maildirsize"
+"""Keeps a Maildir++'s quota and what counts towards it: ``mailstore.system.maildirsize``."""
+OWN = "mailstore-maildirsize"
+"""The same file of a Maildir whose folders lie in each other (layout fs), where no other program keeps one."""
+RULES = "mailstore-quota"
+"""What a Maildir's quota says besides limits of bytes and messages."""
+MARK = "maildirfolder"
+"""Says that a directory is a folder of the Maildir++ above it."""
+
 _CREATE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 

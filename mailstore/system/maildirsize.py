@@ -18,14 +18,12 @@ import stat
 
 from mailstore.formats.maildirsize import MOST, Sums, parse, render_line
 from mailstore.system.calls import at_work as calls
+from mailstore.system.drop import MARK as MARK
+from mailstore.system.drop import OWN as OWN
+from mailstore.system.drop import RULES as RULES
+from mailstore.system.drop import SUMS
 
-NAME = "maildirsize"
-OWN = "mailstore-maildirsize"
-"""The same file of a Maildir whose folders lie in each other (layout fs), where no other program keeps one."""
-RULES = "mailstore-quota"
-"""What a Maildir's quota says besides limits of bytes and messages."""
-MARK = "maildirfolder"
-"""Says that a directory is a folder of the Maildir++ above it."""
+NAME = SUMS
 
 _MOST_LEVELS = 16
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
