@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 3.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25
 
 
 class Pauses:

@@ -27,6 +27,24 @@ def box(tmp_path: Path) -> Path:
     return path
 
 
+def test_who_waits_long_still_tries_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readers that list again and again leave a mailbox free for moments only: pauses of seconds miss them all."""
+    now, slept = [0.0], []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        now[0] += seconds
+
+    monkeypatch.setattr(clock, "monotonic", lambda: now[0])
+    monkeypatch.setattr(clock, "sleep", sleep)
+    pauses = locks.Pauses(60)
+    while pauses.wait():
+        pass
+    assert sum(slept) == pytest.approx(60)
+    assert max(slept) <= 0.4
+    assert len(slept) > 150
+
+
 class TestKernelLocks:
     @pytest.mark.parametrize(
         ("mine", "theirs", "answer"),
