@@ -25,7 +25,7 @@ from mailstore.lmtp.group import GroupCommit
 from mailstore.lmtp.message import Message
 from mailstore.lmtp.protocol import Limits
 from mailstore.lmtp.replies import UNKNOWN_USER, UNNAMED, OverQuota, Reply, reply_of
-from mailstore.lmtp.stores import Stores
+from mailstore.lmtp.stores import Stores, most_open
 from mailstore.model.names import INBOX
 from mailstore.model.quota import QuotaRules
 from mailstore.service import Service
@@ -88,6 +88,7 @@ class Server(Service[Connection]):
             create=settings.create,
             folders=folders,
             lock_timeout=settings.lock_timeout,
+            most=most_open(settings.connections),
             quota=settings.quota,
             attend=self._attend,
         )

@@ -12,6 +12,7 @@ user lets go of it.
 from __future__ import annotations
 
 import os
+import resource
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -24,6 +25,13 @@ from mailstore.registry import parse_location
 from mailstore.store import Store, open_store
 
 Identity = tuple[int, int] | None
+
+FEWEST, MOST = 64, 512
+"""Between these is the number of stores that stay open, as descriptors allow."""
+_DESCRIPTORS = 4
+"""What an open store may hold: a database with its ``-wal`` and ``-shm``, and one to spare."""
+_OTHERS = 100
+"""Descriptors for everything but stores and connections."""
 
 
 class Opened:
@@ -95,6 +103,14 @@ def identity_of(path: str) -> Identity:
     return found.st_dev, found.st_ino
 
 
+def most_open(connections: int) -> int:
+    """Return how many stores can stay open beside ``connections``, by this process's limit of descriptors."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        return MOST
+    return min(max((limit - connections - _OTHERS) // _DESCRIPTORS, FEWEST), MOST)
+
+
 class Stores:
     """Open stores by location; for use from several threads.
 
@@ -113,7 +129,7 @@ class Stores:
         create: bool = False,
         folders: bool = False,
         lock_timeout: float = 60.0,
-        most: int = 64,
+        most: int = FEWEST,
         quota: QuotaRules | None = None,
         attend: Callable[[Store], None] | None = None,
     ) -> None:

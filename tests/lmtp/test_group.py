@@ -1,5 +1,6 @@
 """Group commit: who shares a commit, and whose outcome is whose when it fails."""
 
+import resource
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ from mailstore.delivery.mailboxes import Mailbox
 from mailstore.lmtp.batch import Batch, Delivery, Job, Result
 from mailstore.lmtp.group import GroupCommit
 from mailstore.lmtp.message import Message
-from mailstore.lmtp.stores import Stores
+from mailstore.lmtp.stores import FEWEST, MOST, Stores, most_open
 from mailstore.model.changes import Append, Change, Staged
 from mailstore.model.info import Arrival
 
@@ -321,6 +322,14 @@ def test_stores_stay_open_up_to_a_number(tmp_path: Path) -> None:
     assert seen[2] is seen[3]
     assert seen[0] is not seen[4]
     stores.close()
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"), [(256, FEWEST), (1024, 181), (1 << 20, MOST), (resource.RLIM_INFINITY, MOST)]
+)
+def test_as_many_stay_open_as_there_are_descriptors(monkeypatch: pytest.MonkeyPatch, limit: int, expected: int) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+    assert most_open(200) == expected
 
 
 def test_a_store_that_was_replaced_is_opened_anew(tmp_path: Path) -> None:
