@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
-
 _ENCODED_WORD = r"=\?([\w.:-]+)(?:\*[\w-]*)?\?([bBqQ])\?([^?]*)\?="
 _CONTROLS = r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
 _BETWEEN_WORDS = r"(?<=\?=)\s+(?==\?)"
@@ -49,6 +47,8 @@ def legible(raw: bytes, longest: int = 500) -> str:
 
 
 def _word_bytes(encoding: str, content: str) -> bytes:
+    import binascii  # late: many headers are plain
+
     raw = content.encode("utf-8", "replace")
     if encoding in "qQ":
         return binascii.a2b_qp(raw, header=True)

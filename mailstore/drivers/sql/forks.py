@@ -13,20 +13,25 @@ from __future__ import annotations
 
 import atexit
 import os
-from weakref import WeakSet
+from _weakref import ref
 
 import apsw
 
 from mailstore.drivers.sql import opened
 from mailstore.system.calls import suppress
 
-_connections: WeakSet[apsw.Connection] = WeakSet()
+_connections: dict[int, ref[apsw.Connection]] = {}
 _inherited: list[apsw.Connection] = []
 
 
 def track(connection: apsw.Connection) -> apsw.Connection:
     """Remember a connection that this process opened; returns it."""
-    _connections.add(connection)
+    key, known = id(connection), _connections
+
+    def forget(_: object) -> None:
+        known.pop(key, None)
+
+    known[key] = ref(connection, forget)
     return connection
 
 
@@ -45,7 +50,7 @@ def drop_inherited() -> None:
 
 
 def _inherit() -> None:
-    _inherited.extend(_connections)
+    _inherited.extend(filter(None, [known() for known in list(_connections.values())]))
     _connections.clear()
     opened.forget_all()
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import os
-import weakref
+from _weakref import ref  # the module weakref loads three more, and a delivery starts a process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _open: dict[int, tuple[int, int]] = {}
 """Device and inode of each open file, by a number of its own."""
+_watched: dict[int, ref[apsw.Connection]] = {}
+"""By the same number, what tells of the connection's end."""
 _serial = itertools.count()
 
 
@@ -37,12 +39,17 @@ def inode(path: str) -> tuple[int, int] | None:
 def note(connection: apsw.Connection, path: str) -> Callable[[], object]:
     """Count the database as open; returns what takes that back, at the latest the connection's end."""
     number = next(_serial)
+    opened, watched = _open, _watched  # a connection may outlive this module's names
     found = inode(path)
     if found is not None:
         _open[number] = found
-    taking_back = weakref.finalize(connection, _open.pop, number, None)
-    taking_back.atexit = False
-    return taking_back
+
+    def take_back(_: object = None) -> None:
+        opened.pop(number, None)
+        watched.pop(number, None)
+
+    watched[number] = ref(connection, take_back)
+    return take_back
 
 
 def forget_all() -> None:
