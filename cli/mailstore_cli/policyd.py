@@ -25,9 +25,8 @@ STREAMS = "-"
     short_help="Have Postfix refuse mail for full mailboxes.",
     context_settings=options.CONTEXT,
     epilog=options.examples(
-        "mstore quota policyd --listen 127.0.0.1:10031 -u vmail maildir:/srv/mail/%d/%n",
-        "mstore quota policyd --listen unix:/var/spool/postfix/private/quota --socket-owner postfix "
-        "-u vmail maildir:/srv/mail/%d/%n",
+        "mstore quota policyd --listen 127.0.0.1:10031 -u vmail maildir:/srv/%u",
+        "mstore quota policyd --listen unix:/run/quota -u vmail maildir:/srv/%u",
         notes=("docs/policyd.md has the lines for Postfix.",),
     ),
 )

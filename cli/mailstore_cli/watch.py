@@ -25,9 +25,9 @@ from mailstore_cli.render import out, out_json, say
     context_settings=options.CONTEXT,
     epilog=options.examples(
         "mstore watch ~/Maildir",
-        "mstore watch --json ~/Maildir | jq -r 'select(.event == \"message-appended\") | .folder'",
-        "mstore watch --state ~/.cache/indexed --batch --exec 'indexer --stdin' sqlite:mail.db",
-        "mstore watch -f INBOX --exec 'sh -c \"paplay bell.ogg\"' ~/Maildir",
+        "mstore watch --json ~/Maildir | jq -r .event",
+        "mstore watch --state seen --batch --exec 'indexer --stdin' joe.db",
+        "mstore watch -f INBOX --exec 'paplay bell.ogg' ~/Maildir",
         notes=(
             (
                 "A command run by --exec finds MAILSTORE_EVENT (message-appended, message-expunged, message-moved, "
