@@ -47,6 +47,16 @@ def _maildirquota(place: Path) -> None:
     (place / "m" / "maildirsize").write_text("1000000000S\n0 0\n")
 
 
+def _made(location: str) -> Callable[[Path], None]:
+    """Return what makes a store beforehand: it happens once, and an ordinary delivery finds one."""
+
+    def make(place: Path) -> None:
+        where = location.replace("{}", str(place))
+        subprocess.run([*mstore(), "deliver", "--create", where], input=MESSAGE, check=True)
+
+    return make
+
+
 def filter_file(place: Path) -> None:
     """Make a Maildir and maildrop's instructions."""
     _maildir(place)
@@ -94,8 +104,8 @@ def delivery(peers: dict[str, str]) -> Case:
             _repeated(*ours, "{}/m", setup=_maildirquota),
             kept=arrived,
         ),
-        Contender("mstore deliver, mbox (synced)", _repeated(*ours, "--create", "mbox:{}/box")),
-        Contender("mstore deliver, SQLite (synced)", _repeated(*ours, "--create", "sqlite:{}/s.db")),
+        Contender("mstore deliver, mbox (synced)", _repeated(*ours, "mbox:{}/box", setup=_made("mbox:{}/box"))),
+        Contender("mstore deliver, SQLite (synced)", _repeated(*ours, "sqlite:{}/s.db", setup=_made("sqlite:{}/s.db"))),
     ]
     if "maildrop" in peers:
         contenders.append(
