@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mailstore import INBOX, Append, Arrival, FolderPath, Meta, QuotaExceeded, QuotaRules, Store, Unsupported
+from mailstore import INBOX, Append, Arrival, Expunge, FolderPath, Meta, QuotaExceeded, QuotaRules, Store, Unsupported
 from mailstore.model.flags import DELETED, SEEN
 from mailstore.model.quota import STYLES, TRASH, FolderRule, QuotaStyle
 from mailstore.quota import total
@@ -160,4 +160,43 @@ class QuotaContract(Contract):
         store.inbox.append(ONE)
         with pytest.raises(QuotaExceeded):
             store.inbox.append(b"x")
+        check_sums(store)
+
+    @clause("13.4")
+    @both_ways
+    def test_only_what_is_added_costs(self, store: Store) -> None:
+        """In a full account a move, a replacement and a repeated message pass; a copy does not."""
+        if not keep(store, QuotaRules(messages=2)):
+            return
+        key = bytes(range(16))
+        first = store.inbox.append(ONE, key=key)
+        second = store.inbox.append(TWO).uid
+        if store.capabilities.idempotency:
+            again = store.inbox.append(ONE, key=key)
+            assert (again.known, again.uid) == (True, first.uid)
+        with pytest.raises(QuotaExceeded):
+            store.inbox.copy([second], store.inbox)
+        if store.capabilities.folders:
+            box = store.create(BOX)
+            ((_, there),) = store.inbox.move([second], box).pairs
+            ((_, second),) = box.move([there], store.inbox).pairs
+        (staged,) = store.stage([Arrival(THREE)])
+        outcomes = store.commit([Append(INBOX, staged), Expunge(INBOX, (second,))])
+        store.discard([staged])
+        assert [outcome.status for outcome in outcomes] == ["done", "done"]
+        assert [message.bytes() for message in store.inbox] == [store.canonical(ONE), store.canonical(THREE)]
+        check_sums(store)
+
+    @clause("13.5")
+    def test_a_batch_that_does_not_fit_changes_nothing(self, store: Store) -> None:
+        """All of it is refused, though some would fit; whoever passes over limits on purpose is not refused."""
+        if not keep(store, QuotaRules(messages=2)):
+            return
+        state = store.inbox.state()
+        with pytest.raises(QuotaExceeded):
+            store.inbox.append_many([Arrival(ONE), Arrival(TWO), Arrival(THREE)])
+        assert store.inbox.state() == state
+        with store.quota.unenforced():
+            store.inbox.append_many([Arrival(ONE), Arrival(TWO), Arrival(THREE)])
+        assert store.quota.usage().messages == 3
         check_sums(store)
