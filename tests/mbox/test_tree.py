@@ -175,3 +175,22 @@ def test_an_empty_folder_that_is_being_written(tmp_path: Path) -> None:
         if not killed:
             break
     assert lengths == {b"", b"\0" * 5, b"From "}
+
+
+def test_a_rename_of_which_a_power_cut_kept_both_names(tmp_path: Path) -> None:
+    """The new name came to the disk, and that the old one is gone did not."""
+    with opened(tree(tmp_path / "m", "A", "A.sbd/B"), "layout=sbd") as store:
+        assert folders(store) == ["INBOX", "A", "A/B"]
+
+    def work() -> None:
+        with opened(tmp_path / "m") as store, Plan().at_work() as plan:
+            plan.meeting = lambda: plan.die() if plan.seen[-1:] == ["rename_noreplace"] else None
+            store.rename("A", "New")
+
+    assert in_child(work) is None
+    assert sorted(os.listdir(tmp_path / "m"))[-2:] == ["A.sbd", "New"]
+    os.link(tmp_path / "m/New", tmp_path / "m/A")
+    with opened(tmp_path / "m") as store:
+        assert folders(store) == ["INBOX", "New", "New/B"]
+        assert store.recover()[:2] == (0, 0)
+    assert not (tmp_path / "m/A").exists()

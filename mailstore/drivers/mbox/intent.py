@@ -44,8 +44,11 @@ class Intent:
         """Do what was not done yet; durable on return."""
         touched = set()
         for source, target in self._steps:
-            if os.path.lexists(source) and not os.path.lexists(target):
-                fs.rename_noreplace(source, target)
+            if os.path.lexists(source):
+                if not os.path.lexists(target):
+                    fs.rename_noreplace(source, target)
+                elif os.path.samestat(os.lstat(source), os.lstat(target)):
+                    fs.unlink(source)  # a power cut kept both names
             touched |= {os.path.dirname(source), os.path.dirname(target)}
         for directory in sorted(touched):
             if os.path.isdir(directory):
