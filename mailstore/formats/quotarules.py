@@ -25,6 +25,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 from mailstore.errors import InvalidFolderName, UsageError
@@ -33,6 +34,8 @@ from mailstore.model.quota import DAY, STYLES, WHOLE, FolderRule, Portion, Quota
 
 MOST = (1 << 63) - 1
 """The greatest limit: what every program that shares a Maildir can read."""
+LONGEST = 1 << 40
+"""The longest time, in seconds."""
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": DAY}
 _AMOUNT = re.compile(r"(\d{1,19})\s*([KMGT]?)(?:i?B)?", re.IGNORECASE | re.ASCII)
@@ -65,7 +68,10 @@ def parse_duration(text: str) -> int:
     found = _DURATION.fullmatch(text.strip())
     if found is None:
         raise UsageError(f"{text!r} is no time: write seconds, or a number with s, m, h or d, such as 12h")
-    return int(found[1]) * _SECONDS[found[2]]
+    seconds = int(found[1]) * _SECONDS[found[2]]
+    if seconds > LONGEST:
+        raise UsageError(f"{text!r} is longer than anybody waits")
+    return seconds
 
 
 def parse_portion(text: str) -> Portion:
@@ -102,7 +108,10 @@ def parse_rules(text: bytes) -> QuotaRules:
     """
     try:
         said = tomllib.loads(text.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # tomllib's own, and what it lets through of absurd numbers and depths
         raise UsageError(f"quota rules: {error}") from error
     values: dict[str, Any] = {}
     for key, value in said.items():
@@ -181,25 +190,29 @@ def _percent(value: object) -> int:
 
 
 def _interval(value: object) -> int:
-    return parse_duration(value) if isinstance(value, str) else _whole(value, 1 << 40)
+    return parse_duration(value) if isinstance(value, str) else _whole(value, LONGEST)
 
 
 def _paths(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(one, str) and one.startswith("/") for one in value):
+    if not all(one.startswith("/") for one in _texts(value)):
         raise UsageError(f"{value!r} is no list of absolute paths")
-    return tuple(value)
+    return _texts(value)
 
 
 def _texts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
-        raise UsageError(f"{value!r} is no list of locations")
+    if not isinstance(value, list) or not all(isinstance(one, str) and one and "\0" not in one for one in value):
+        raise UsageError(f"{value!r} is no list of texts")
     return tuple(value)
 
 
 def _folders(value: object) -> tuple[FolderRule, ...]:
     if not isinstance(value, Mapping):
         raise UsageError("write a table for each folder: [folder.Trash]")
-    return tuple(sorted((_folder(name, said) for name, said in value.items()), key=lambda rule: rule.folder))
+    rules = sorted((_folder(name, said) for name, said in value.items()), key=lambda rule: rule.folder)
+    for one, other in pairwise(rules):
+        if one.folder == other.folder:  # INBOX, in two spellings
+            raise UsageError(f"{one.folder} has two tables")
+    return tuple(rules)
 
 
 def _folder(name: str, said: object) -> FolderRule:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
+from mailstore.errors import UsageError
 from mailstore.model.changes import Usage
 from mailstore.model.flags import DELETED
 from mailstore.model.names import FolderPath
@@ -22,6 +23,7 @@ TRASH = FolderPath(("Trash",))
 """The folder that Courier does not count."""
 DAY = 86400
 """Seconds."""
+_LIMITS = ("storage", "messages", "message_size", "mailboxes", "folder_messages")
 
 
 class Portion(NamedTuple):
@@ -58,7 +60,7 @@ class FolderRule:
 
 @dataclass(frozen=True, slots=True)
 class QuotaRules:
-    r"""The quota of one account. None is no limit.
+    r"""The quota of one account. None is no limit, and so is 0.
 
     Attributes:
         style: whose way to count.
@@ -91,6 +93,19 @@ class QuotaRules:
     warning_interval: int = DAY
     groups: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Take a limit of 0 for none, as every format does, and a group named twice for one.
+
+        Raises:
+            UsageError: a limit is below zero.
+        """
+        for name in _LIMITS:
+            limit = getattr(self, name)
+            if limit is not None and limit < 0:
+                raise UsageError(f"quota rules: {name}: a limit cannot be {limit}")
+            object.__setattr__(self, name, limit or None)
+        object.__setattr__(self, "groups", tuple(dict.fromkeys(self.groups)))
 
     def rule(self, folder: FolderPath) -> FolderRule:
         """Return what is different for ``folder``."""

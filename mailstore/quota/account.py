@@ -40,6 +40,8 @@ class Quota:
         self._keeping = driver if isinstance(driver, QuotaKeeping) else None
         self._notes: dict[str, str] = {}
         self._enforcement: Enforcement | None = None
+        self._settled = Usage(0, 0)
+        """How much of the driver's tally has been entered in the sums of the groups, or is none of theirs."""
         self._passing: set[int] = set()
         self._callbacks: list[Callable[[Crossing], None]] = []
         self.problems: list[str] = []
@@ -182,10 +184,8 @@ class Quota:
     def commit(self, changes: Sequence[Change], guard: Guard | None, *, need_uids: bool) -> list[Outcome]:
         """Commit with the limits in the driver's guard; the caller holds the store's lock and calls ``tell`` later."""
         rules = self._at_hand()
-        if rules is None:
-            return self._driver.commit(changes, guard=guard, need_uids=need_uids)
         try:
-            if self._enforcing:
+            if rules is not None and self._enforcing:
                 return self._enforced().commit(rules, changes, guard, need_uids=need_uids)
             return self._driver.commit(changes, guard=guard, need_uids=need_uids)
         finally:
@@ -202,15 +202,18 @@ class Quota:
 
     def settle(self) -> None:
         """Enter what this handle has changed in the sums of the groups; the caller holds the store's lock."""
-        if self._keeping is None or (self._enforcement is None and not any(self._keeping.quota_tally)):
-            return
-        rules = self._at_hand()
-        if rules is not None:
-            self._settle(rules)
+        if self._keeping is not None and (self._enforcement is not None or self._keeping.quota_tally != self._settled):
+            self._settle(self._at_hand())
 
-    def _settle(self, rules: QuotaRules) -> None:
-        if rules.groups and self._keeping is not None:
-            self._enforced().settle(rules, self._keeping.quota_tally)
+    def _settle(self, rules: QuotaRules | None) -> None:
+        """Enter in the groups what the driver has tallied since the last time; what was before a group is not its."""
+        if self._keeping is None:
+            return
+        tally, before = self._keeping.quota_tally, self._settled
+        self._settled = tally
+        if rules is not None and rules.groups:
+            done = Usage(tally.messages - before.messages, tally.size - before.size)
+            self._enforced().settle(rules, done)
 
     def locked(self) -> threading.RLock:
         """Return the store's lock, to make several calls one."""

@@ -106,10 +106,11 @@ def _step(rules: QuotaRules, before: _Told, used: int, limit: int, percent: int,
     if used >= limit * percent:
         if before.state == "over":
             return before, None
-        if now - before.since >= rules.warning_interval:
+        if not 0 <= now - before.since < rules.warning_interval:  # below 0 a clock was wrong
             return _Told("over", now), True
         return before._replace(state="quiet"), None
-    if used < limit * (percent - rules.hysteresis) or (before.state == "quiet"):
+    low = max(limit * (percent - rules.hysteresis), 1)  # an empty account is under all thresholds
+    if used < low or before.state == "quiet":
         return before._replace(state="under"), False if before.state == "over" else None
     return before, None
 
@@ -119,7 +120,7 @@ def _read(note: str) -> dict[tuple[str, int], _Told]:
     for line in note.splitlines():
         match line.split(" "):
             case [resource, percent, "over" | "quiet" | "under" as state, since] if percent.isdecimal():
-                if since.lstrip("-").isdecimal() and len(since) < 20 and len(percent) < 6:
+                if since.removeprefix("-").isdecimal() and len(since) < 20 and len(percent) < 6:
                     told[resource, int(percent)] = _Told(state, int(since))
             case _:
                 pass

@@ -99,6 +99,6 @@ class Enforcement:
                 f"there are {have} of {most} folders", resource="MAILBOX", limit=most, usage=have, wanted=1
             )
 
-    def settle(self, rules: QuotaRules, tally: Usage) -> None:
+    def settle(self, rules: QuotaRules, done: Usage) -> None:
         """Enter what the driver has tallied since the last time in the sums of the groups."""
-        self._groups.settle(rules, tally)
+        self._groups.settle(rules, done)

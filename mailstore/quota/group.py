@@ -14,6 +14,7 @@ The sum is bookkeeping: it is not synced to the disk, and where it cannot be rea
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -53,6 +54,8 @@ class Group:
         try:
             fd = fs.open_source(self.path)
             try:
+                if not stat.S_ISREG(os.fstat(fd).st_mode):
+                    raise CorruptStore(f"{fs.shown(self.path)} is no regular file", path=self.path)
                 data = os.read(fd, 1 << 20)
             finally:
                 os.close(fd)
@@ -70,6 +73,8 @@ class Group:
             return None
         try:
             return _usage(_read(fd))
+        except OSError:  # a directory, a FIFO
+            return None
         finally:
             os.close(fd)
 

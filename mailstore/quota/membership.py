@@ -21,8 +21,6 @@ class Membership:
 
     def __init__(self, trouble: Callable[[str], None]) -> None:
         self._trouble = trouble
-        self._entered = _NOTHING
-        """How much of the driver's tally the sums have."""
         self._reserved: dict[str, Usage] = {}
 
     def judge(self, rules: QuotaRules, effect: Effect) -> None:
@@ -66,10 +64,9 @@ class Membership:
         for path, more in reserved.items():
             self._add(path, Usage(-more.messages, -more.size))
 
-    def settle(self, rules: QuotaRules, tally: Usage) -> None:
-        """Enter what the driver has tallied, beyond what was entered before and what was reserved."""
-        done = Usage(tally.messages - self._entered.messages, tally.size - self._entered.size)
-        reserved, self._reserved, self._entered = self._reserved, {}, tally
+    def settle(self, rules: QuotaRules, done: Usage) -> None:
+        """Enter what the driver has tallied since the last time, beyond what was reserved."""
+        reserved, self._reserved = self._reserved, {}
         for path in rules.groups:
             had = reserved.get(path, _NOTHING)
             self._add(path, Usage(done.messages - had.messages, done.size - had.size))

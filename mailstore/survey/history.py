@@ -7,6 +7,9 @@ The solution. One text file an account, a JSON object a line, appended by one ``
 be read is passed over, and a torn last one is closed with a newline before the next is added. When there are many
 lines the file is written anew, thinned: all of the last two weeks, then the last of each day for two years, then of
 each week. Two runs that thin at the same moment may lose the sample of one of them, and nothing older.
+
+A clock that was wrong for a while leaves samples of days to come. The lines stand in the order in which they were
+written: what is later than the last one by more than a day is passed over, and makes no other sample old.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import stat
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mailstore.errors import StorageFailure
+from mailstore.errors import MailstoreError, StorageFailure
 from mailstore.survey.result import Account
 from mailstore.survey.text import harmless
 from mailstore.system import fs
@@ -64,16 +67,22 @@ class History:
         """Add a sample of each account. Not synced: a power cut may cost the last ones.
 
         Raises:
-            StorageFull, StorageFailure, ReadOnlyStore: one cannot be written; those before it are.
+            StorageFull, StorageFailure, ReadOnlyStore: one cannot be written (of several the first); the others are.
         """
         with fs.errors(self.directory):
             fs.make_directories(self.directory)
+        failure: MailstoreError | None = None
         for account in accounts:
             limits = account.limits
             sample = Sample(taken, account.usage.size, account.usage.messages, limits.size, limits.messages)
             path = self._path(account.location)
-            with fs.errors(path):
-                self._append(path, account, sample)
+            try:
+                with fs.errors(path):
+                    self._append(path, account, sample)
+            except MailstoreError as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
 
     def read(self, location: str) -> list[Sample]:
         """Return the samples of an account by their time, one a moment; none where there are none.
@@ -81,7 +90,9 @@ class History:
         Raises:
             StorageFailure: the file is there and cannot be read.
         """
-        return sorted({sample.taken: sample for sample in _samples(self._lines(self._path(location)))}.values())
+        samples = list(_samples(self._lines(self._path(location))))
+        latest = samples[-1].taken + _DAY if samples else 0
+        return sorted({sample.taken: sample for sample in samples if sample.taken <= latest}.values())
 
     def _path(self, location: str) -> str:
         digest = hashlib.sha256(location.encode("utf-8", "surrogateescape")).hexdigest()[:32]
@@ -110,9 +121,12 @@ class History:
         lines = self._lines(path)
         if len(lines) <= MOST:
             return
-        samples = sorted(set(_samples(lines)))
+        samples = list(_samples(lines))
+        now = min(sample.taken for sample in samples[-2:])  # one of two clocks may have been wrong
+        kept = thinned(sorted({sample.taken: sample for sample in samples}.values()), now)
+        kept.sort(key=lambda sample: sample.taken <= samples[-1].taken)  # what is later stays before the last
         head = lines[0] + b"\n" if b'"location"' in lines[0] else b""
-        fs.replace_file(path, head + b"".join(map(_line, thinned(samples))))
+        fs.replace_file(path, head + b"".join(map(_line, kept)))
 
     def _lines(self, path: str) -> list[bytes]:
         try:
@@ -131,17 +145,14 @@ class History:
             os.close(fd)
 
 
-def thinned(samples: list[Sample]) -> list[Sample]:
+def thinned(samples: list[Sample], now: int) -> list[Sample]:
     """Return those samples, ascending, that are kept: all of two weeks, one a day of two years, one a week before.
 
-    The last sample of a day or week stands for it.
+    The last sample of a day or week stands for it. ``now`` (seconds) is what they are old by; later ones are kept.
     """
-    if not samples:
-        return []
-    last = samples[-1].taken
     kept: dict[tuple[int, int], Sample] = {}
     for sample in samples:
-        age = last - sample.taken
+        age = now - sample.taken
         unit = 1 if age < _RECENT else _DAY if age < _YEARS else 7 * _DAY
         kept[unit, sample.taken // unit] = sample
     return list(kept.values())

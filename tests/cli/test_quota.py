@@ -343,3 +343,23 @@ def test_a_group_counts_the_members_that_its_rules_name(mstore, homes, tmp_path)
     assert f"{rules}: 3 accounts, " in ran.text
     total = (tmp_path / "members.toml.sums").read_bytes().split()[1:]
     assert f"{int(total[1])} messages, {int(total[0])} bytes" in ran.lines[-1]
+
+
+def test_a_group_is_the_same_by_any_path(mstore, homes, tmp_path, monkeypatch):
+    rules = tmp_path / "group.toml"
+    rules.write_text('storage = "5000"\n')
+    mstore("quota", "set", homes, "--group", rules)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path)
+    for path in ("group.toml", "./group.toml", tmp_path / "link" / "group.toml"):
+        ran = mstore("quota", "recalc", "--group", path, homes)
+        assert ran.lines[-1].startswith(f"{path}: 3 accounts, ")
+
+
+def test_no_sum_is_begun_of_accounts_that_are_in_no_group(mstore, homes, tmp_path):
+    rules = tmp_path / "group.toml"
+    rules.write_text('storage = "5000"\n')
+    ran = mstore("quota", "recalc", "--group", rules, homes)
+    assert ran.exit_code == 64
+    assert "none of these accounts counts towards" in ran.stderr
+    assert not (tmp_path / "group.toml.sums").exists()

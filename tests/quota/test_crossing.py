@@ -132,3 +132,21 @@ def test_a_callback_may_change_the_store_and_may_fail(location: str) -> None:
         store.inbox.append(body(50))
         assert len(store.inbox) == 3
         assert store.quota.problems == ["telling of 100 % failed: RuntimeError('no answer')"]
+
+
+@pytest.mark.parametrize("since", ["--5", "-", "5-", "\u00b2", ""])
+def test_a_note_that_makes_no_sense_is_taken_for_nothing(since: str) -> None:
+    assert told(f"STORAGE 50 over {since}\n", 500, 1000)[0] == [(50, True)]
+
+
+def test_a_threshold_below_the_hysteresis_is_under_again_when_nothing_is_left() -> None:
+    rules = QuotaRules(storage=1000, warnings=(3,), hysteresis=5, warning_interval=100)
+    events, note = told("", 30, 1000, rules)
+    assert events == [(3, True)]
+    events, note = told(note, 1, 1001, rules)
+    assert events == []
+    assert told(note, 0, 1002, rules)[0] == [(3, False)]
+
+
+def test_a_clock_that_was_ahead_does_not_silence_a_threshold() -> None:
+    assert told("STORAGE 50 under 9999999999\n", 500, 1000)[0] == [(50, True)]

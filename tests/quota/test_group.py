@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -218,3 +220,47 @@ def test_what_a_conversion_filled_is_entered_when_the_store_is_closed(tmp_path: 
                 group.reset(Usage(0, 0))
             else:
                 assert group.usage() == used
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_is_no_file_where_the_sum_should_be_limits_nothing(
+    path: str, tmp_path: Path, make: Callable[[str], None]
+) -> None:
+    make(Group(path).sums)
+    assert Group(path).usage() is None
+    with open_store(f"maildir:{tmp_path}/joe", create=True, quota=QuotaRules(groups=(path,))) as store:
+        store.quota.check(10)
+        store.inbox.append(body(10))
+        assert any("limits nothing" in problem for problem in store.quota.problems)
+
+
+def test_rules_of_a_group_that_are_no_file_are_told_of(path: str) -> None:
+    os.unlink(path)
+    os.mkfifo(path)
+    with pytest.raises(CorruptStore, match="regular file"):
+        Group(path).rules()
+
+
+@pytest.mark.parametrize("before", [None, QuotaRules(storage=5000)])
+def test_what_a_handle_changed_before_the_group_began_is_not_entered_again(
+    path: str, tmp_path: Path, before: QuotaRules | None
+) -> None:
+    location = f"maildir:{tmp_path}/joe"
+    with open_store(location, create=True) as long, open_store(location) as other:
+        long.quota.set_rules(before)
+        long.inbox.append(body(100))
+        other.quota.set_rules(QuotaRules(storage=5000, groups=(path,)))
+        Group(path).reset(other.quota.usage())
+        long.inbox.append(body(50))
+        assert Group(path).usage() == Usage(2, 150)
+        with long.quota.unenforced():
+            long.inbox.append(body(20))
+        assert Group(path).usage() == Usage(3, 170)
+
+
+def test_what_a_handle_passes_by_the_limits_first_is_entered_in_the_group(path: str, tmp_path: Path) -> None:
+    group = begun(path)
+    with open_store(f"maildir:{tmp_path}/joe", create=True, quota=QuotaRules(groups=(path,))) as store:
+        with store.quota.unenforced():
+            store.inbox.append(body(20))
+        assert group.usage() == Usage(1, 20)

@@ -144,3 +144,42 @@ def test_a_part_of_no_limit_is_none() -> None:
     assert Portion(50, 7).of(None) is None
     assert Portion(50, 7).of(101) == 57
     assert Portion(100, -200).of(100) == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"storage = " + b"1" * 5000,
+        b"storage = " + b"[" * 20_000,
+        b"storage = " + b"{a = " * 3000,
+        b'warning_interval = "999999999999d"',
+        b'groups = ["/srv/\\u0000"]',
+        b'members = ["/srv/\\u0000"]',
+        b"[folder.inbox]\nignore = true\n[folder.INBOX]\nignore = false\n",
+    ],
+)
+def test_absurd_rules_are_refused_as_others_are(text: bytes) -> None:
+    with pytest.raises(UsageError, match="quota rules"):
+        parse_rules(text)
+
+
+def test_a_group_named_twice_is_one_group() -> None:
+    assert parse_rules(b'groups = ["/b", "/a", "/b"]').groups == ("/b", "/a")
+    assert QuotaRules(groups=("/b", "/a", "/b")).groups == ("/b", "/a")
+
+
+def test_a_limit_of_zero_is_none_in_code_as_in_the_text() -> None:
+    rules = QuotaRules(storage=0, messages=0, message_size=0, mailboxes=0, folder_messages=0)
+    assert rules == QuotaRules()
+
+
+@pytest.mark.parametrize("name", ["storage", "messages", "message_size", "mailboxes", "folder_messages"])
+def test_a_limit_below_zero_is_no_limit_but_an_error(name: str) -> None:
+    with pytest.raises(UsageError, match=name):
+        QuotaRules(**{name: -1})
+
+
+def test_no_time_is_longer_than_what_is_kept_can_be_read_back() -> None:
+    assert parse_duration("12725829d") == 12725829 * 86400
+    with pytest.raises(UsageError):
+        parse_duration("12725830d")

@@ -104,6 +104,15 @@ def test_csv():
     ]  # fmt: skip
 
 
+def test_no_two_folders_are_one_series():
+    """node_exporter drops a file in which a series comes twice, and users name their folders."""
+    names = ("a\x01", r"a\x01", r"a\\x01", "a\n", r"a\n", r"a\x0a")
+    shares = tuple(FolderShare(FolderPath((name,)), 1, 1, True) for name in names)
+    account = Account("joe", "", "x", "x", "", Usage(1, 1), Limits(), folders=shares)
+    text = prometheus(Survey(0, "folders", [account]), folders=True)
+    assert len([key for key in read(text) if key[0] == "mailstore_folder_bytes"]) == len(names)
+
+
 @given(st.text(min_size=1))
 def test_no_cell_is_a_formula(name):
     account = Account(name, name, name, "x", "", Usage(1, 1), Limits())

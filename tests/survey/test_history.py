@@ -112,8 +112,9 @@ def test_the_file_stays_small_over_years(tmp_path):
 @given(st.lists(st.integers(0, 3000 * DAY), max_size=200, unique=True))
 def test_thinning_keeps_the_last_of_each_and_thins_no_further(times):
     samples = [Sample(second, 1, 1) for second in sorted(times)]
-    kept = thinned(samples)
-    assert thinned(kept) == kept
+    now = max(times, default=0)
+    kept = thinned(samples, now)
+    assert thinned(kept, now) == kept
     assert set(kept) <= set(samples)
     assert kept == sorted(kept)
     if samples:
@@ -121,6 +122,45 @@ def test_thinning_keeps_the_last_of_each_and_thins_no_further(times):
         assert [one for one in samples if samples[-1].taken - one.taken < 14 * DAY] == kept[
             -len([one for one in samples if samples[-1].taken - one.taken < 14 * DAY]) :
         ]
+
+
+def many(path: Path, samples: list[tuple[int, str]]) -> None:
+    lines = b"".join(b'{"t":%d,"b":1,"m":1%s}\n' % (taken, more.encode()) for taken, more in samples)
+    path.write_bytes(path.read_bytes() + lines)
+
+
+def test_two_samples_of_one_moment_with_and_without_a_limit_can_be_thinned(tmp_path):
+    history = History(str(tmp_path))
+    history.keep(NOW - 9000, [account()])
+    many(only_file(tmp_path), [(NOW - 8000 + n // 2, ', "bl":5' * (n % 2)) for n in range(8000)])
+    history.keep(NOW, [account()])
+    assert len(history.read(account().location)) == 4002
+
+
+@pytest.mark.parametrize("runs", [0, 1, 3])
+def test_a_clock_that_was_ahead_once_makes_no_sample_old(tmp_path, runs):
+    """A sample an hour for thirteen days, one of ten years from now, and runs after it, the first of which thins."""
+    history = History(str(tmp_path))
+    history.keep(NOW - 13 * DAY, [account()])
+    wrong = NOW + 3660 * DAY
+    hours = [(NOW - 12 * DAY + n * 240, "") for n in range(12 * 360)]
+    many(only_file(tmp_path), hours)
+    history.keep(wrong, [account()])
+    for run in range(runs):
+        history.keep(NOW + run, [account()])
+    found = [sample.taken for sample in history.read(account().location)]
+    assert found == [NOW - 13 * DAY, *(hour for hour, _ in hours), *(range(NOW, NOW + runs) if runs else (wrong,))]
+
+
+def test_an_account_whose_samples_cannot_be_kept_costs_no_other_its_own(tmp_path):
+    history = History(str(tmp_path))
+    history.keep(NOW, [account("joe")])
+    path = only_file(tmp_path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(StorageFailure):
+        history.keep(NOW + 1, [account("joe"), account("ann")])
+    assert [sample.taken for sample in history.read(account("ann").location)] == [NOW + 1]
 
 
 # --- forecast

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
@@ -91,6 +92,7 @@ def recalc(locations: tuple[str, ...], group: str | None, lock_timeout: float) -
     """
     # read before anything is counted: it may be wrong
     named = () if group is None else Group(group).rules().members
+    meant = None if group is None else os.path.realpath(group)
     all_count = not locations
     locations = locations or named
     if not locations:
@@ -101,7 +103,8 @@ def recalc(locations: tuple[str, ...], group: str | None, lock_timeout: float) -
         with open_store(target.location, lock_timeout=lock_timeout) as store:
             before = store.quota.recorded()
             usage = store.quota.recalculate()
-            if all_count or group in (store.quota.rules() or NO_RULES).groups:
+            groups = (store.quota.rules() or NO_RULES).groups
+            if all_count or any(os.path.realpath(one) == meant for one in groups):
                 members.append(usage)
         text = f"{safe(target.name)}: {plural(usage.messages, 'message')}, {usage.size} bytes"
         if before is not None and before != usage:
@@ -110,6 +113,10 @@ def recalc(locations: tuple[str, ...], group: str | None, lock_timeout: float) -
 
     code = common.each(locations, "quotas recalculated", work)
     if group is not None and code == OK:
+        if not members:
+            raise UsageError(
+                f"none of these accounts counts towards {group}: 'mstore quota set --group' has them do so"
+            )
         usage = Usage(sum(one.messages for one in members), sum(one.size for one in members))
         Group(group).reset(usage)
         out(
