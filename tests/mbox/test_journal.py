@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 from mailstore import open_store
-from mailstore.drivers.mbox import inplace, journal
+from mailstore.drivers.mbox import inplace, journal, note
+from mailstore.drivers.mbox.held import Held
+from mailstore.system.lockrules import LockRules
 from mailstore.testing.observe import listing
+
+MAIL = b"Subject: x\n\nbody\n"
 
 OLD = b"From a@b Thu Nov  9 22:33:52 2023\nSubject: old\n\nold\n\n"
 NEW = b"From c@d Thu Nov  9 22:33:53 2023\nSubject: new\n\n" + b"new\n" * 2000 + b"\n"
@@ -85,3 +89,25 @@ def test_shorter_since_it_was_rewritten_in_place(tmp_path: Path) -> None:
     os.close(fd)
     assert len(seen(box)) == 2
     assert box.read_bytes() == shorter
+
+
+def test_closing_leaves_the_note_of_an_append_that_another_has_begun(tmp_path: Path) -> None:
+    box = tmp_path / "box"
+    with open_store(f"mbox:{box}", create=True) as store:
+        store.inbox.append(MAIL)
+        assert note.is_kept(str(box))
+        with Held(str(box), LockRules(timeout=1.0)):
+            store.close()
+            assert note.is_kept(str(box))
+    with open_store(f"mbox:{box}") as store:
+        store.inbox.append(MAIL)
+    assert not note.is_kept(str(box))
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix == ".lock") == []
+
+
+def test_closing_makes_no_mailbox_that_is_gone(tmp_path: Path) -> None:
+    box = tmp_path / "box"
+    with open_store(f"mbox:{box}", create=True) as store:
+        store.inbox.append(MAIL)
+        box.unlink()
+    assert not box.exists()

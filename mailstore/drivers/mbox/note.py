@@ -140,8 +140,13 @@ def kept_suffix(mailbox: str) -> str:
     return os.path.basename(mailbox)[:180]
 
 
+def is_kept(mailbox: str) -> bool:
+    """Tell whether the file is there in which appends are noted, be it empty."""
+    return os.path.lexists(place(mailbox, APPENDS))
+
+
 def forget(mailbox: str) -> None:
-    """Remove the file that says nothing any more, at the end of a session."""
+    """Remove the file that says nothing any more, at the end of a session; under the mailbox's locks."""
     with suppress(OSError):
         path = place(mailbox, APPENDS)
         if not said(path):

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from itertools import groupby
 
-from mailstore.drivers.mbox import journal
+from mailstore.drivers.mbox import journal, note
 from mailstore.drivers.mbox.changing import Changer
 from mailstore.drivers.mbox.folder import MboxFolder
 from mailstore.drivers.mbox.fresh import MboxFresh
+from mailstore.drivers.mbox.held import Held
 from mailstore.drivers.mbox.intent import Intent
 from mailstore.drivers.mbox.kept import RULES, Kept
 from mailstore.drivers.mbox.layout import SUBSCRIPTIONS, Layout, Tree
@@ -407,8 +408,11 @@ class MboxDriver(MboxQuota):
         """See Driver.close."""
         for folder in self._folders.values():
             folder.close()
-            if self._writable:
-                journal.forget(folder.path)
+            if self._writable and note.is_kept(folder.path) and os.path.lexists(folder.path):
+                # who is at the mailbox now may have begun an append that the note tells of: then it stays
+                rules = LockRules(folder.rules.methods, folder.rules.helper, 0.0)
+                with suppress(MailstoreError), Held(folder.path, rules):
+                    note.forget(folder.path)
         self._folders.clear()
         self._index.close()
 
