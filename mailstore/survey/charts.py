@@ -164,7 +164,8 @@ def growth_chart(samples: Sequence[Sample], outlook: Forecast) -> str:
     if limit is not None and limit <= ticks[-1]:
         y = float(at(first, limit).partition(",")[2])
         body.append(f'<path class="limit" d="M{left:g} {y:.1f}H{WIDTH - right:g}"/>')
-        body.append(f'<text class="limit end" x="{WIDTH - right:g}" y="{y - 6:.1f}">Limit {size_label(limit)}</text>')
+        label = y - 6 if y > 20 else y + 16  # at the top edge it would be cut
+        body.append(f'<text class="limit end" x="{WIDTH - right:g}" y="{label:.1f}">Limit {size_label(limit)}</text>')
     kind = "dot" if len(samples) <= 30 else "dot hidden"
     for sample in samples:
         across, down = at(sample.taken, sample.size).split(",")
