@@ -251,6 +251,17 @@ def give(fd: int, owner: int, group: int) -> None:
     calls.fchown(fd, owner, group)
 
 
+def inherit(fd: int, directory: str) -> None:
+    """Give the open file the owner and group of ``directory``, where that is allowed.
+
+    What root writes into a user's directory would else be closed to the user's own programs.
+    """
+    owner, have = os.stat(directory), os.fstat(fd)
+    if (owner.st_uid, owner.st_gid) != (have.st_uid, have.st_gid):
+        with suppress(PermissionError):
+            give(fd, owner.st_uid, owner.st_gid)
+
+
 def imitate(fd: int, like: os.stat_result) -> None:
     """Give the open file the permissions, and where allowed the owner and group, of ``like``.
 
@@ -414,11 +425,11 @@ def publish(fd: int, temporary: str, path: str) -> None:
     sync_directory(os.path.dirname(path) or ".")
 
 
-def replace_file(path: str, data: bytes, mode: int | None = None) -> None:
+def replace_file(path: str, data: bytes, mode: int | None = None, *, inherits: bool = False) -> None:
     """Make ``data`` the contents of the small file ``path``: all old or all new, durable on return.
 
-    ``mode``: permissions; None keeps those, owner and group of the file that is there, else 0600. A symlink at
-    ``path`` is replaced, not followed.
+    ``mode``: permissions; None keeps those, owner and group of the file that is there, else 0600. ``inherits``: where
+    none is kept, owner and group are those of the directory. A symlink at ``path`` is replaced, not followed.
     """
     like = None
     if mode is None:
@@ -428,6 +439,8 @@ def replace_file(path: str, data: bytes, mode: int | None = None) -> None:
     try:
         if like is not None and stat.S_ISREG(like.st_mode):
             imitate(fd, like)
+        elif inherits:
+            inherit(fd, os.path.dirname(path))
         write_all(fd, data)
     except OSError:
         calls.close(fd)

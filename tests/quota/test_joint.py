@@ -1,5 +1,6 @@
 """Limits in commits of several stores at once: each account's are its own."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -55,3 +56,27 @@ def test_a_group_limits_what_its_members_get_together(opened: Opener, tmp_path: 
     assert deliver(one, two) == [list, list]
     assert deliver(one, two) == [QuotaExceeded, QuotaExceeded]
     assert group.usage() == Usage(2, 2 * len(BODY))
+
+
+def test_a_transaction_that_is_undone_leaves_nothing_in_a_group(tmp_path: Path) -> None:
+    (tmp_path / "group.toml").write_text("storage = 1000")
+    rules = QuotaRules(groups=(str(tmp_path / "group.toml"),))
+    group = Group(str(tmp_path / "group.toml"))
+    group.reset(Usage(0, 0))
+    location = STORES["sqlite"]
+    with (
+        open_store(location.format(root=tmp_path, name="one"), create=True, quota=rules) as one,
+        open_store(location.format(root=tmp_path, name="two"), create=True, quota=rules) as two,
+    ):
+        database = sqlite3.connect(tmp_path / "all")
+        database.execute(
+            "CREATE TRIGGER no BEFORE INSERT ON message WHEN NEW.account = 2 BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+        database.commit()
+        assert list not in deliver(one, two)
+        assert group.usage() == Usage(0, 0)
+        database.execute("DROP TRIGGER no")
+        database.commit()
+        assert deliver(one, two) == [list, list]
+        assert group.usage() == Usage(2, 2 * len(BODY))
+        database.close()

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.maildirs import make, opened, put
 
-from mailstore import ReadOnlyStore, StorageFailure, StorageFull, Store
+from mailstore import ReadOnlyStore, StorageFailure, StorageFull, Store, open_store
 from mailstore.drivers.maildir import counting, ledger
 from mailstore.drivers.maildir.counting import Counted, count_directory, count_names
 from mailstore.drivers.maildir.driver import MaildirDriver
@@ -318,3 +318,19 @@ def test_rules_that_cannot_be_understood_are_told_and_cost_no_mail(
     assert f"{root}/mailstore-quota: quota rules: " in caplog.text
     assert store.quota.problems == [one for one in store.quota.problems if "mailstore-quota" in one] != []
     assert driver.recorded_quota() == Usage(1, 100)
+
+
+@pytest.mark.root
+def test_rules_and_notes_that_root_writes_belong_to_whom_the_maildir_belongs(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("gives a Maildir to another user: needs root")
+    root = tmp_path / "joe"
+    with open_store(f"maildir:{root}", create=True) as store:
+        for path in (root, *root.iterdir()):
+            os.chown(path, 65534, 65534)
+        root.chmod(0o700)
+        store.quota.set_rules(QuotaRules(storage=1000, message_size=500))
+        store.quota.set_note("warned", "1")
+        store.quota.set_rules(QuotaRules(storage=1000, message_size=600))
+    kept = [root / name for name in ("maildirsize", "mailstore-quota", "mailstore-quota-warned")]
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in kept} == {(65534, 65534)}

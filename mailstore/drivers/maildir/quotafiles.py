@@ -88,8 +88,12 @@ class KeptRules:
             return False
         from mailstore.formats.quotarules import format_rules  # late: as above
 
-        fs.replace_file(self._path, format_rules(rest), None if os.path.exists(self._path) else self._mode())
+        self._replace(self._path, format_rules(rest))
         return True
+
+    def _replace(self, path: str, data: bytes) -> None:
+        """Write a file that those who deliver can read: rules that are closed to them limit nothing."""
+        fs.replace_file(path, data, None if os.path.exists(path) else self._mode(), inherits=True)
 
     def note(self, name: str) -> str:
         """See QuotaKeeping.quota_note."""
@@ -108,7 +112,7 @@ class KeptRules:
             raise UsageError(f"a note has up to {MOST} bytes, not {len(data)}")
         with fs.errors(path):
             if data:
-                fs.replace_file(path, data, None if os.path.exists(path) else self._mode())
+                self._replace(path, data)
             else:
                 _remove(path)
 

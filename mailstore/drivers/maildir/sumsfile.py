@@ -130,7 +130,4 @@ def _imitate(fd: int, path: str, root: str) -> None:
         if stat.S_ISREG(like.st_mode):
             fs.imitate(fd, like)
             return
-    owner, have = os.stat(root), os.fstat(fd)
-    if (owner.st_uid, owner.st_gid) != (have.st_uid, have.st_gid):
-        with suppress(PermissionError):
-            fs.give(fd, owner.st_uid, owner.st_gid)
+    fs.inherit(fd, root)

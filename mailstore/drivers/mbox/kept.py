@@ -128,4 +128,6 @@ class Kept:
                 return fs.open_update(path)
             except FileNotFoundError:
                 with suppress(FileExistsError):
-                    os.close(fs.create(path))
+                    fd = fs.create(path)
+                    fs.inherit(fd, os.path.dirname(path))  # who delivers as the user must lock it too
+                    os.close(fd)

@@ -85,6 +85,7 @@ class Database:
         self._taking_back: Callable[[], object] | None = None
         self._waiting_since = 0.0
         self._refusal = 0
+        self._afterwards: list[Callable[[], None]] = []
 
     # -- opening and closing
 
@@ -286,7 +287,12 @@ class Database:
         self.check_writable()
         if self._filling and not bulk:
             self._use_wal()
-        return _Transaction(self._begin, failures(self.path, self._waited, self._system_errno))
+        self._afterwards.clear()
+        return _Transaction(self._begin, failures(self.path, self._waited, self._system_errno), self._afterwards)
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Call something, which must not fail, when the transaction at hand is committed, and never if it is not."""
+        self._afterwards.append(call)
 
     def _begin(self) -> apsw.Connection:
         """Begin a writing transaction on the WAL that everybody else uses."""
@@ -326,10 +332,12 @@ class Database:
 class _Transaction:
     """The context manager behind ``Database.write``."""
 
-    __slots__ = ("_begin", "_connection", "_failures")
+    __slots__ = ("_afterwards", "_begin", "_connection", "_failures")
 
-    def __init__(self, begin: Callable[[], apsw.Connection], meaning: failures) -> None:
-        self._begin, self._failures = begin, meaning
+    def __init__(
+        self, begin: Callable[[], apsw.Connection], meaning: failures, afterwards: list[Callable[[], None]]
+    ) -> None:
+        self._begin, self._failures, self._afterwards = begin, meaning, afterwards
         self._connection: apsw.Connection | None = None
 
     def __enter__(self) -> apsw.Connection:
@@ -346,6 +354,8 @@ class _Transaction:
             try:
                 if error is None:
                     connection.execute("COMMIT")
+                    for call in self._afterwards:
+                        call()
                     return
             except BaseException:
                 _roll_back(connection)

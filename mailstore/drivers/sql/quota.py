@@ -111,8 +111,12 @@ class SqlQuota:
         before = _usage(connection, self._account, rules)
         yield
         after = _usage(connection, self._account, rules)
-        messages, size = self._tally
-        self._tally = Usage(messages + after.messages - before.messages, size + after.size - before.size)
+
+        def enter() -> None:
+            messages, size = self._tally
+            self._tally = Usage(messages + after.messages - before.messages, size + after.size - before.size)
+
+        self._database.after_commit(enter)
 
     def _property(self, kind: str) -> str:
         query, name = SQLITE.render(sql.PROPERTY), f"{kind} {self._account}"
