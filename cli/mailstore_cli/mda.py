@@ -280,16 +280,16 @@ def _refuse(text: str) -> NoReturn:
 
 
 def _check_roots_own(location: str) -> None:
-    """Raise UsageError where root would write, as root, what belongs to somebody else."""
-    path = os.path.abspath(os.path.expanduser(location.partition("?")[0].rpartition(":")[2]))
-    for place in (path, os.path.dirname(path)):
+    """Raise UsageError where root would write, as root, what belongs to somebody else, or in a directory that does."""
+    place, below = os.path.abspath(os.path.expanduser(location.partition("?")[0].rpartition(":")[2])), ""
+    while place != below:
         try:
             owner = os.stat(place).st_uid
-        except OSError:
-            continue
+        except OSError:  # not there yet: what is above it counts
+            owner = 0
         if owner != 0:
             _refuse(f"{place} belongs to user {owner}: say -u USER, and root becomes that user first")
-        return
+        place, below = os.path.dirname(place), place
 
 
 def _catch_signals() -> None:

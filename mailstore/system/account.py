@@ -42,12 +42,13 @@ def can_load(name: str) -> bool:
     entry = pwd.getpwnam(name)
     if os.geteuid() != 0 or entry.pw_uid == 0:
         return True
+    code = _code()  # while we still see it
     groups, group = os.getgroups(), os.getegid()
     try:
         os.initgroups(name, entry.pw_gid)
         os.setegid(entry.pw_gid)
         os.seteuid(entry.pw_uid)
-        return all(os.access(path, os.R_OK | os.X_OK, effective_ids=True) for path in _code())
+        return all(os.access(path, os.R_OK | os.X_OK, effective_ids=True) for path in code)
     finally:
         os.seteuid(0)
         os.setegid(group)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mailstore import open_store
+from mailstore.system import account
 from mailstore_cli import mda
 
 MAIL = b"Subject: hello\n\nbody\n"
@@ -302,6 +303,35 @@ def test_root_does_not_write_into_somebodys_mail(box):
     assert code == 75
     assert "root becomes that user first" in said
     assert bodies(f"maildir:{box}") == []
+
+
+@pytest.mark.root
+@root
+def test_root_makes_nothing_in_somebodys_directory(tmp_path):
+    """Nor does it follow a link there to what is root's."""
+    home, own = tmp_path / "home", tmp_path / "own"
+    home.mkdir()
+    open_store(f"maildir:{own}", create=True).close()
+    (home / "Maildir").symlink_to(own)
+    os.chown(home, NOBODY.pw_uid, NOBODY.pw_gid)
+    for words in (("--create", f"maildir:{home}/far/below/it"), (f"maildir:{home}/Maildir",)):
+        code, said = run(*words)
+        assert code == 75
+        assert said.startswith(f"mstore: {home} belongs to user {NOBODY.pw_uid}: ")
+    assert os.listdir(home) == ["Maildir"]
+    assert bodies(f"maildir:{own}") == []
+
+
+@pytest.mark.root
+@root
+def test_an_interpreter_that_the_user_cannot_read_is_seen(monkeypatch):
+    """Also where the user cannot even see that there is a directory."""
+    with tempfile.TemporaryDirectory() as directory:
+        hidden = Path(directory) / "lib"
+        hidden.mkdir()
+        monkeypatch.setattr(sys, "path", [str(hidden)])
+        assert Path(directory).stat().st_mode & 0o777 == 0o700
+        assert not account.can_load("nobody")
 
 
 @pytest.mark.root

@@ -70,6 +70,21 @@ def test_mail_that_came_behind_half_an_append_stays(tmp_path: Path, torn: int, l
         assert [message.bytes() for message in store.inbox] == [FIRST, HERS, HERS, FIRST]
 
 
+@pytest.mark.parametrize("torn", [40, 64, 2000, 2003, len(RECORD) - 500])
+def test_mail_that_looks_like_ours_stays_behind_a_single_record(tmp_path: Path, torn: int) -> None:
+    """Another user of ours keeps his journal elsewhere, and could not know; or a sender wrote Status first."""
+    box = tmp_path / "mbox"
+    with open_store(f"mbox:{box}", create=True) as store:
+        store.inbox.append(FIRST)
+    with box.open("r+b") as file:
+        journal.Append(str(box), file.fileno(), box.stat().st_size, RECORD, len(RECORD))
+        file.seek(0, os.SEEK_END)
+        file.write(RECORD[:torn] + (b"\n" if RECORD[torn - 1 : torn] == b"\n" else b"\n\n"))
+        file.write(b"From ann@example.org Wed Nov 25 11:09:43 2026\nStatus:   \n" + HERS + b"\n")
+    with open_store(f"mbox:{box}") as store:
+        assert [message.bytes() for message in store.inbox] == [FIRST, HERS]
+
+
 def test_a_batch_of_ours_is_taken_back_whole(tmp_path: Path) -> None:
     """Its later records are ours too: they begin as ours do. Quoted From_ lines in their text begin nothing."""
     box = tmp_path / "mbox"

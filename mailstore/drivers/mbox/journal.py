@@ -6,7 +6,8 @@ appended next is glued to it.
 The solution. A hidden file (``note``) says what is under way; it is synced before the mailbox is touched. ``recover``
 reads it under the mailbox's lock.
 
-- *append*: where the append begins, what stands before it, how it begins, its length and how many NULs are in it. What
+- *append*: where the append begins, what stands before it, how it begins, its length, how many NULs are in it, and
+  whether a single line of it begins with ``From``, the first (``torn`` tells whose mail stands behind by that). What
   is there is cut off again only if it begins like that, or with NULs, and is shorter than it was to be, or has more
   NULs: a power cut may leave the length, or some of the pages, without the bytes. An append that was completed, or a
   file that somebody wrote anew since, is left alone. So clearing this needs no sync.
@@ -74,7 +75,7 @@ def _cut_off(mailbox: str, fd: int, facts: dict[str, int | str], beat: Callable[
     if size == length and _nuls(fd, offset, status.st_size) <= int(facts.get("nuls", length)):
         return False
     known = torn.agreeing(there, start)
-    others = torn.others_begin(fd, offset + known, status.st_size)
+    others = torn.others_begin(fd, offset + known, status.st_size, single=bool(facts.get("single")))
     between = others - offset - known
     if others == offset or (known < len(there) and os.pread(fd, min(between, AROUND), offset + known).strip(b"\r\n")):
         return False

@@ -70,13 +70,17 @@ class Append:
         self._path = place(mailbox, APPENDS)
         self._length = length
         self._fd = -1
-        facts = b'{"inode": %d, "offset": %d, "before": "%s", "start": "%s", "length": %d, "nuls": %d}' % (
-            os.fstat(fd).st_ino,
-            offset,
-            os.pread(fd, min(AROUND, offset), max(offset - AROUND, 0)).hex().encode(),
-            start[:AROUND].hex().encode(),
-            length,
-            start.count(0) if length >= 0 else 0,
+        facts = (
+            b'{"inode": %d, "offset": %d, "before": "%s", "start": "%s", "length": %d, "nuls": %d, "single": %d}'
+            % (
+                os.fstat(fd).st_ino,
+                offset,
+                os.pread(fd, min(AROUND, offset), max(offset - AROUND, 0)).hex().encode(),
+                start[:AROUND].hex().encode(),
+                length,
+                start.count(0) if length >= 0 else 0,
+                length >= 0 and start.find(b"\nFrom ", 1) < 0,
+            )
         )  # JSON, without the module
         try:
             self._fd = fs.open_update(self._path)

@@ -4,11 +4,14 @@ The problem. Between the crash and our recovery another program may deliver: its
 a record of ours. Cutting the file off where our append began would take it along. And half a record seldom ends with a
 line end, which some programs (maildrop, Postfix) do not look for: their From_ line is then glued to our last line.
 
-The solution. Whoever of ours comes by recovers first, so all that stands behind the torn record is others'. Every
-record of ours has our own block of fields behind its From_ line. So the first From_ line with a date, at the beginning
-of a line or not, that is followed by anything else begins mail of others, and from there on everything stays. From_
-lines in our own text are quoted, and a quoted one does not count. Where that is wrong (mboxcl2 quotes none), a part of
-the torn message stays as a message: nothing is lost by it.
+The solution. Every record of ours has our own block of fields behind its From_ line. So the first From_ line with a
+date, at the beginning of a line or not, that is followed by anything else begins mail of others, and from there on
+everything stays. From_ lines in our own text are quoted, and a quoted one does not count. Where that is wrong (mboxcl2
+quotes none), a part of the torn message stays as a message: nothing is lost by it.
+
+Whoever of ours comes by recovers first, if it finds the note: another user, or one with another XDG_STATE_HOME, keeps
+his elsewhere (``note.places``), and what he appends looks as ours does; so does mail that begins with ``Status:``. So
+where the append was to be a single record, each dated From_ line at the beginning of a line begins mail of others.
 """
 
 from __future__ import annotations
@@ -35,8 +38,11 @@ def agreeing(there: bytes, start: bytes) -> int:
     return next((at for at, (byte, own) in enumerate(pairs) if byte not in (0, own)), min(len(there), len(start)))
 
 
-def others_begin(fd: int, start: int, stop: int) -> int:
-    """Return where mail that is not ours begins between two offsets of a file; ``stop`` where there is none."""
+def others_begin(fd: int, start: int, stop: int, *, single: bool = False) -> int:
+    """Return where mail that is not ours begins between two offsets of a file; ``stop`` where there is none.
+
+    ``single``: no line of ours there begins like a From_ line.
+    """
     at = start
     while at < stop:
         low = max(at - 1, start)  # to see what stands before
@@ -44,7 +50,8 @@ def others_begin(fd: int, start: int, stop: int) -> int:
         if not window:
             break
         for found in _FROM.finditer(window, at - low):
-            if found.start() < CHUNK and window[found.end() : found.end() + 7] not in OURS:
+            another = single and window[: found.start()].endswith((b"\n", b"\r"))
+            if found.start() < CHUNK and (another or window[found.end() : found.end() + 7] not in OURS):
                 return low + found.start()
         at = low + CHUNK
     return stop
