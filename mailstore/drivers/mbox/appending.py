@@ -25,7 +25,8 @@ TAIL = 16
 def write_end(path: str, fd: int, size: int, guard: bytes, pieces: Iterable[bytes]) -> None:
     """Write ``guard`` and ``pieces`` behind the ``size`` bytes that the open file ``fd`` has. Durable on return.
 
-    What could not be written wholly is cut off again: at once where it fails, by ``journal.recover`` after a crash.
+    What could not be written wholly is cut off again: at once where it fails or is interrupted, by ``journal.recover``
+    after a crash.
     """
     gathered, pending, at = [guard], len(guard), size
     under_way: note.Append | None = None
@@ -44,7 +45,7 @@ def write_end(path: str, fd: int, size: int, guard: bytes, pieces: Iterable[byte
         fs.pwrite_all(fd, data, at)
         fs.sync_file(fd)
         under_way.finish()
-    except Exception:
+    except BaseException:  # a signal too: others would see half a message once the lock is released
         with suppress(OSError):
             fs.truncate(fd, size)
             fs.sync_file(fd)

@@ -11,7 +11,7 @@ hidden file instead, and what other programs appended meanwhile. That costs one 
 
 Copying begins with what makes the file longer. So want of room shows before a byte of the old is overwritten, and then
 everything is taken back; a later failure is tried once more from the start, and if it stays, is left to whoever comes
-next.
+next. A signal is dealt with likewise: other programs, which know of no hidden file, see no mixture.
 """
 
 from __future__ import annotations
@@ -52,11 +52,16 @@ def copy_over(mailbox: str, fd: int, pieces: Iterator[bytes], beat: Callable[[],
         copy = Pending(path, open_note(path), fd)
         try:
             copy.carry_out(beat)
-        except OSError:
+        except MailstoreError:  # the lock is another's by now
+            raise
+        except BaseException as error:
             if not copy.overwriting:
                 raise
             copy.carry_out(beat)
-    except (OSError, MailstoreError):
+            if not isinstance(error, OSError):  # a signal, which waited until the mailbox was whole
+                _remove(path)
+                raise
+    except BaseException:
         if copy is None or not copy.overwriting:
             with suppress(OSError):
                 if os.fstat(fd).st_size != old:
