@@ -6,16 +6,17 @@ the disk says which users there are. A path that exists is taken as it is, whate
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from glob import iglob
 from typing import NamedTuple
 
 from mailstore import registry
 from mailstore.errors import MailstoreError, NoSuchStore, StorageFailure, UsageError
 from mailstore.spi import Location
+from mailstore.system import fs
 
 _FORMAT = re.compile(r"([a-z][a-z0-9+_-]+):(?!//)")
 _OPTIONS = re.compile(r"\?[a-z][a-z0-9_-]*=[^?]*\Z|:[A-Z][A-Z0-9]*=.*\Z")
@@ -61,11 +62,14 @@ def _expand(pattern: str) -> Iterator[Target]:
     if not wild or os.path.lexists(os.path.expanduser(path)) or "://" in pattern:
         yield from _accounts(pattern, "", "")
         return
-    matches = [match for one in _homes(path) for match in _matches(one)]
-    if not matches:
+    closed: dict[str, MailstoreError] = {}
+    matches = [match for one in _homes(path) for match in _matches(one, closed)]
+    if not matches and not closed:
         yield Target(pattern, pattern, "", NoSuchStore(f"{pattern}: nothing there matches", path=path))
     for found, name, domain in matches:
         yield from _accounts(f"{prefix}{found}{options}", name, domain)
+    for found, error in closed.items():
+        yield Target(f"{prefix}{found}{options}", found, "", error)
 
 
 def _parts(pattern: str) -> tuple[str, str, str]:
@@ -90,16 +94,43 @@ def _homes(path: str) -> Iterator[tuple[str, str]]:
             yield path.replace("%h", home).replace("%u", entry.pw_name).replace("%n", entry.pw_name), entry.pw_name
 
 
-def _matches(one: tuple[str, str]) -> list[tuple[str, str, str]]:
-    """Return (path, name, domain) of what is there and fits, by path."""
+def _matches(one: tuple[str, str], closed: dict[str, MailstoreError]) -> list[tuple[str, str, str]]:
+    """Return (path, name, domain) of what is there and fits, by path; into ``closed`` goes what cannot be looked at."""
     pattern, user = os.path.expanduser(one[0]), one[1]
     wildcards, expression = _translate(pattern)
     found = []
-    for path in sorted(iglob(wildcards)) if _MAGIC.search(wildcards) else [wildcards] * os.path.lexists(wildcards):
+    for path in sorted(_glob(wildcards, closed)):
         match = expression.fullmatch(path)
         if match is not None:
             found.append((path, *_name(match, user)))
     return found
+
+
+def _glob(pattern: str, closed: dict[str, MailstoreError]) -> Iterator[str]:
+    """Yield the paths that fit the shell's pattern, as ``glob`` does; it passes over without a word what is closed."""
+    paths = [""]
+    for number, component in enumerate(pattern.split("/")):
+        if not _MAGIC.search(component):
+            paths = [f"{path}/{component}" if number else component for path in paths]
+            continue
+        found = []
+        for path in paths:
+            try:
+                names = os.listdir(path or ("/" if number else "."))
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                closed[path] = fs.translate(error, path, StorageFailure)
+                continue
+            fitting = (name for name in fnmatch.filter(names, component) if name[0] != "." or component[0] == ".")
+            found += [f"{path}/{name}" if number else name for name in fitting]
+        paths = found
+    for path in paths:
+        try:
+            if fs.is_there(path):
+                yield path
+        except MailstoreError as error:
+            closed[path] = error
 
 
 def _translate(pattern: str) -> tuple[str, re.Pattern[str]]:

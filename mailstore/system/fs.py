@@ -123,6 +123,26 @@ def errors(path: str, denied: type[StoreError] | None = None) -> _Errors:
 # --- opening ---------------------------------------------------------------------------------------------------------
 
 
+def is_there(path: str, *, follow: bool = False) -> bool:
+    """Tell whether anything has this name; with ``follow`` whether a link leads to something.
+
+    Raises:
+        StorageFailure: it cannot be found out: no right to search a directory, a file server that does not answer.
+            Who takes that for "not there" refuses a user's mail for good.
+    """
+    from mailstore.errors import StorageFailure  # late: as in translate
+
+    try:
+        os.stat(path, follow_symlinks=follow)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise translate(error, path, StorageFailure) from error
+    return True
+
+
 def open_source(path: str, *, nofollow: bool = False) -> int:
     """Open for reading without leaving a trace (O_NOATIME where allowed); never hangs on a FIFO.
 

@@ -13,7 +13,7 @@ from support.facts import facts
 from support.mstore import mstore
 from support.privilege import remount, small_disk, unprivileged
 
-from mailstore import Arrival, FolderPath, Meta, open_store
+from mailstore import Arrival, FolderPath, Meta, NoSuchStore, StorageFailure, open_store
 
 HOSTILE = (
     ("..",),
@@ -238,3 +238,16 @@ def test_an_append_to_a_full_disk(form: str, tmp_path: Path) -> None:
             assert facts(store.inbox) == before
         assert mstore("add", where, data=b"Subject: small\n\nsmall\n").code == 0
         assert _subjects(where) == [b"Subject: first", b"Subject: small"]
+
+
+@pytest.mark.parametrize("form", ["maildir", "mbox", "sqlite"])
+def test_what_cannot_be_looked_at_is_not_taken_for_missing(tmp_path: Path, form: str) -> None:
+    """A missing mailbox is refused for good at RCPT; a directory that may not be searched is no missing mailbox."""
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(StorageFailure) as caught:
+        open_store(f"{form}:{tmp_path}/loop/joe")
+    assert caught.value.temporary
+    with pytest.raises(NoSuchStore):
+        open_store(f"{form}:{tmp_path}/joe/joe")
+    with pytest.raises(NoSuchStore):
+        open_store(f"{form}:{tmp_path}/{'j' * 300}")

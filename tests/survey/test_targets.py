@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mailstore import NoSuchStore, NotAStore, UsageError, open_store
+from mailstore import NoSuchStore, NotAStore, StorageFailure, UsageError, open_store
 from mailstore.survey import Target, find_targets
 
 
@@ -117,3 +117,17 @@ def test_an_unknown_variable(tmp_path):
         find_targets([f"maildir:{tmp_path}/%x"])
     with pytest.raises(UsageError, match="name at least one"):
         find_targets([])
+
+
+def test_what_is_closed_is_named_and_not_passed_over(tmp_path):
+    """A link that leads to itself stands for a home that may not be entered: the system says neither yes nor no."""
+    maildir(tmp_path / "joe" / "Maildir")
+    (tmp_path / "eve").symlink_to("eve")
+    targets = find_targets([f"maildir:{tmp_path}/*/Maildir"])
+    assert [(target.name, type(target.error)) for target in targets] == [
+        ("joe", type(None)), (f"{tmp_path}/eve/Maildir", StorageFailure),
+    ]  # fmt: skip
+    targets = find_targets([f"maildir:{tmp_path}/*/M*"])
+    assert [(target.name, type(target.error)) for target in targets] == [
+        ("joe/Maildir", type(None)), (f"{tmp_path}/eve", StorageFailure),
+    ]  # fmt: skip

@@ -77,7 +77,7 @@ class _MaildirFormat:
 
     def _make(self, root: str, create: bool) -> bool:
         """See to it that there is a store at ``root``; returns whether it was made now."""
-        if not os.path.lexists(root) and not create:
+        if not create and not fs.is_there(root):
             raise NoSuchStore(f"{fs.shown(root)}: there is no such directory", path=root)
         if os.path.lexists(root) and not os.path.isdir(root):
             raise NotAStore(f"{fs.shown(root)}: a Maildir is a directory, and this is none", path=root)

@@ -54,9 +54,9 @@ class _MboxFormat:
         """Open the store; see mailstore.spi.Format."""
         given = _checked(location)
         path = location.path
-        if os.path.islink(path) and not os.path.exists(path):
+        made = not fs.is_there(path, follow=True)
+        if made and os.path.islink(path):
             raise NoSuchStore(f"{fs.shown(path)} is a symbolic link that leads nowhere", path=path)
-        made = not os.path.exists(path)
         if made:
             if settings.readonly or not settings.create:
                 raise NoSuchStore(f"{fs.shown(path)}: nothing is there", path=path)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from mailstore.drivers.sql.opened import is_open
 from mailstore.drivers.sql.schema import APPLICATION_ID
-from mailstore.errors import CannotCreate, LocationError, NoSuchStore, NotAStore, StorageFailure
+from mailstore.errors import CannotCreate, LocationError, NoSuchStore, NotAStore
 from mailstore.spi import Location, Settings
+from mailstore.system import fs
 
 if TYPE_CHECKING:
     from mailstore.drivers.sql.driver import SqlDriver
@@ -95,17 +96,13 @@ def _look(path: str, settings: Settings) -> bool:
         CannotCreate: it is not and cannot be made.
         NotAStore: something else is there.
     """
-    try:
-        mode = os.stat(path).st_mode
-    except (FileNotFoundError, NotADirectoryError):
+    if not fs.is_there(path, follow=True):
         if not settings.create or settings.readonly:
-            raise NoSuchStore(f"{path}: no such file", path=path) from None
+            raise NoSuchStore(f"{path}: no such file", path=path)
         if not os.path.isdir(os.path.dirname(path)):
-            raise CannotCreate(f"{path} cannot be created: its directory does not exist", path=path) from None
+            raise CannotCreate(f"{path} cannot be created: its directory does not exist", path=path)
         return False
-    except OSError as error:
-        raise StorageFailure(f"{path}: {error.strerror}", path=path) from error
-    if not stat.S_ISREG(mode):
+    if not os.path.isfile(path):
         raise NotAStore(f"{path} is no SQLite database: not a regular file", path=path)
     return True
 
