@@ -18,14 +18,14 @@ from dataclasses import dataclass, field
 
 from mailstore.delivery.mailboxes import Mailbox, Mailboxes
 from mailstore.delivery.warning import QuotaWarning
-from mailstore.errors import MailstoreError, NoSuchStore, NoSuchUser
+from mailstore.errors import MailstoreError, NoSuchStore, NoSuchUser, StorageFailure
 from mailstore.lmtp.batch import Result
 from mailstore.lmtp.connection import Connection, log
 from mailstore.lmtp.group import GroupCommit
 from mailstore.lmtp.message import Message
 from mailstore.lmtp.protocol import Limits
 from mailstore.lmtp.replies import UNKNOWN_USER, UNNAMED, OverQuota, Reply, reply_of
-from mailstore.lmtp.stores import Stores, most_open
+from mailstore.lmtp.stores import Stores, may_be_unmounted, most_open, path_of
 from mailstore.model.names import INBOX
 from mailstore.model.quota import QuotaRules
 from mailstore.service import Service
@@ -127,6 +127,11 @@ class Server(Service[Connection]):
             try:
                 with self._stores.use(location) as store:
                     store.folder(INBOX)
+            except NoSuchStore as error:
+                failure = error
+                if may_be_unmounted(path := path_of(location)):
+                    text = f"{path}: nothing at all is there; is its file system mounted?"
+                    failure = StorageFailure(text, path=path)
             except Exception as error:  # noqa: BLE001 - whatever it is becomes the reply
                 failure = error
             self.call(looked, failure)

@@ -103,6 +103,21 @@ def identity_of(path: str) -> Identity:
     return found.st_dev, found.st_ino
 
 
+def may_be_unmounted(path: str) -> bool:
+    """Tell whether the directory that is nearest above ``path``, where nothing is, holds nothing at all.
+
+    So looks the place of a file system that is not mounted: who had mail there is not known.
+    """
+    above = os.path.dirname(path)
+    while not os.path.lexists(above):
+        above = os.path.dirname(above)
+    try:
+        with os.scandir(above) as entries:
+            return next(entries, None) is None
+    except OSError:
+        return False
+
+
 def most_open(connections: int) -> int:
     """Return how many stores can stay open beside ``connections``, by this process's limit of descriptors."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -69,6 +69,18 @@ def test_a_message_is_stored_with_its_trace(root: Path, form: str) -> None:
     assert not server.path.exists()
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_nobody_is_unknown_where_nothing_is_mounted(root: Path, form: str) -> None:
+    """An empty directory, however far above, does not tell who has mail; one with a single mailbox does."""
+    place = root / "mail"
+    place.mkdir()
+    with serving(root, FORMS[form].format(place / "deep")) as server, server.client() as client:
+        client.mail("<>")
+        assert client.rcpt("joe@here") == (451, b"4.3.0 mailbox cannot be written just now, try again later")
+        (place / "sue").mkdir()
+        assert client.rcpt("joe@here") == (550, b"5.1.1 no such user here")
+
+
 def test_each_recipient_has_its_reply_in_order(root: Path) -> None:
     make(root, "joe", "sue", "amy")
     (root / "amy" / "tmp").chmod(0o500)
