@@ -129,9 +129,12 @@ def run(words: Sequence[str]) -> int:
 
 def _by_click(words: Sequence[str]) -> int:
     """Let click explain, or read what ``parse`` leaves to it; any code that is not ours is temporary."""
+    from itertools import pairwise
+
     from mailstore_cli.main import mstore
 
-    style = STYLES["qmail" if "qmail" in " ".join(words) else "postfix"]
+    asked = "--exit-style=qmail" in words or ("--exit-style", "qmail") in pairwise(words)
+    style = STYLES["qmail" if asked else "postfix"]
     try:
         mstore.main(["deliver", *words], prog_name="mstore")
     except SystemExit as end:
@@ -326,6 +329,9 @@ def _kind(error: BaseException, permanent_quota: bool) -> str:
 
 
 def _say(text: str) -> None:
-    """Write one line to standard error: mail systems put it into their log, or into the bounce."""
+    """Write one line to standard error, if there is one: mail systems put it into their log, or into the bounce."""
     line = "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in text)
-    os.write(2, f"mstore: {line}\n".encode("utf-8", "backslashreplace"))
+    try:
+        os.write(2, f"mstore: {line}\n".encode("utf-8", "backslashreplace"))
+    except OSError:  # nobody listens; a mail that is stored must not come again for that
+        return

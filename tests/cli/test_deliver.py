@@ -83,6 +83,21 @@ def test_exit_styles(box, style, temporary, nobody):
     assert run("--exit-style", style, box, data=b"")[0] == temporary
 
 
+@pytest.mark.parametrize("words", [("-fann@qmail.org", "mbox:/nonsense"), ("-r", "joe@qmail.org", "--nonsense")])
+def test_an_address_says_nothing_of_the_exit_style(words):
+    """These are left to click; 111 would bounce the mail."""
+    assert run(*words)[0] == 75
+    assert run("--exit-style=qmail", *words)[0] == run(*words, "--exit-style", "qmail")[0] == 111
+
+
+@pytest.mark.parametrize("closing", ["2>&-", "2>/dev/full"])
+@pytest.mark.parametrize("words", [("-m", "nowhere"), ("--quota", "/nonsense")])
+def test_what_cannot_be_said_fails_no_delivery(box, words, closing):
+    command = ["sh", "-c", f'exec "$@" {closing}', "sh", *COMMAND, *words, f"maildir:{box}"]
+    assert subprocess.run(command, input=MAIL, check=False).returncode == 0
+    assert bodies(f"maildir:{box}") == [MAIL]
+
+
 def test_help_is_help():
     done = subprocess.run([*COMMAND, "--help"], capture_output=True, check=True, text=True)
     assert "Usage: mstore deliver" in done.stdout
