@@ -103,6 +103,7 @@ class Folder:
         """By key: what was odd about a message."""
         self._indexes = index
         self._loaded = False
+        self._rewritten = False
         self._beat: Callable[[], None] | None = None
         self._counted: tuple[Stamp, FolderState] | None = None
         self._keys: tuple[tuple[int, int, str], dict[bytes, int]] | None = None
@@ -114,12 +115,24 @@ class Folder:
             saved: what messages not seen before get as saved date (we appended them just now).
         """
         self.open()
-        if self._loaded and self._indexes.current(self.name, self.index) and self._is_current(self.index):
+        if (
+            self._loaded
+            and not self._rewritten
+            and self._indexes.current(self.name, self.index)
+            and self._is_current(self.index)
+        ):
             return self.index
         with self.shared():
             self.index = update(self._indexes, self.name, lambda known: self._scan(known, saved))
-        self._loaded = True
+        self._loaded, self._rewritten = True, False
         return self.index
+
+    def rewriting(self) -> None:
+        """Have the next look read the whole file: it is about to be written anew, in place.
+
+        It may be larger then, and a record begin where the old one ended, though nothing was appended.
+        """
+        self._rewritten = True
 
     @contextmanager
     def shared(self) -> Iterator[None]:
@@ -266,12 +279,12 @@ class Folder:
         return reading.source.read(offset, 5) == b"From "
 
     def _scan(self, known: FolderIndex, saved: int | None) -> None:
-        if self._is_current(known):
+        if not self._rewritten and self._is_current(known):
             return
         stamp = Stamp.read(known.stamp)
         if self.reading is not None and self.reading.known_dialect is None and stamp.dialect in DIALECTS:
             self.reading = Reading(self.reading.source, self.options, DIALECTS[stamp.dialect])
-        if self._grew(stamp, saved):
+        if not self._rewritten and self._grew(stamp, saved):
             self._take(known, stamp, saved)
         else:
             self._take(known, None, saved)

@@ -335,6 +335,7 @@ class Locked:
 
     def _replace(self, pieces: Iterator[bytes]) -> None:
         """Give the file new contents, all or nothing, durable on return; ``pieces`` may read the old ones."""
+        self.folder.rewriting()
         inplace.copy_over(self.folder.path, self.fd, self.refreshing(gathered(pieces)), self.refresh)
 
     def refreshing(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
