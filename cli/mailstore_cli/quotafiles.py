@@ -24,8 +24,9 @@ def read_rules(path: str | None) -> QuotaRules | None:
         return None
     from mailstore.quota import parse_rules
 
+    data = _read(path)
     try:
-        return parse_rules(_read(path))
+        return parse_rules(data)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
 
