@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mailstore.drivers.mbox.staging import StagedMessage
     from mailstore.model.info import Meta
 
-GATHER = 8 << 20
+GATHER = 4 << 20
 """Bytes of records that are written by one call."""
 
 TAIL = 16
@@ -35,11 +35,12 @@ def write_end(path: str, fd: int, size: int, guard: bytes, pieces: Iterable[byte
             gathered.append(piece)
             pending += len(piece)
             if pending >= GATHER:
-                data = b"".join(gathered)
-                under_way = under_way or note.Append(path, fd, size, data, -1)
-                fs.pwrite_all(fd, data, at)
+                piece = b"".join(gathered)
+                gathered = []  # the memory of both at once is not needed
+                under_way = under_way or note.Append(path, fd, size, piece, -1)
+                fs.pwrite_all(fd, piece, at)
                 at += pending
-                gathered, pending = [], 0
+                pending = 0
         data = b"".join(gathered)
         under_way = under_way or note.Append(path, fd, size, data, len(data))
         fs.pwrite_all(fd, data, at)
