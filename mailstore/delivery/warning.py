@@ -23,7 +23,12 @@ from mailstore.store import Store
 from mailstore.system import clock, commands
 
 TIMEOUT = 30.0
-"""Seconds after which a command is killed."""
+"""Seconds after which a command is killed; and all that one change runs, one after another, gets no more together.
+
+The mail is stored by then: an MTA that gave up waiting would deliver it again.
+"""
+_TOGETHER = 1.0
+"""Seconds: commands that follow each other so closely belong to one change."""
 NOTE = "warned"
 """The note with the store that says when the last warning went in, in seconds since 1970."""
 
@@ -48,9 +53,10 @@ class QuotaWarning:
 
     def attend(self, store: Store, recipient: str | None = None) -> None:
         """Warn whenever a change through ``store`` crosses a threshold."""
-        store.quota.on_crossing(lambda crossing: self._warn(store, crossing, recipient or ""))
+        allowance = _Allowance()
+        store.quota.on_crossing(lambda crossing: self._warn(store, crossing, recipient or "", allowance))
 
-    def _warn(self, store: Store, crossing: Crossing, recipient: str) -> None:
+    def _warn(self, store: Store, crossing: Crossing, recipient: str, allowance: _Allowance) -> None:
         if self.message and crossing.over:
             try:
                 self._put(store)
@@ -60,14 +66,17 @@ class QuotaWarning:
             return
         said = environment(store, crossing, recipient)
 
-        def run() -> None:
-            if trouble := commands.run(self.command, said, TIMEOUT):
+        def run(seconds: float) -> None:
+            if trouble := commands.run(self.command, said, seconds):
                 store.quota.trouble(trouble)
 
         if self.background:
-            threading.Thread(target=run, name="mailstore-warning", daemon=True).start()
+            threading.Thread(target=run, args=(TIMEOUT,), name="mailstore-warning", daemon=True).start()
+        elif (left := allowance.left()) > 0:
+            run(left)
+            allowance.used()
         else:
-            run()
+            store.quota.trouble(f"{self.command[0]}: not run for {crossing.percent} %: those before took too long")
 
     def _put(self, store: Store) -> None:
         now = clock.now()
@@ -84,6 +93,25 @@ class QuotaWarning:
                 store.discard([staged])
             if outcome.error is not None:
                 raise outcome.error
+
+
+class _Allowance:
+    """The time that the commands of one change may take together."""
+
+    def __init__(self) -> None:
+        self._end = self._last = float("-inf")
+
+    def left(self) -> float:
+        """Return the seconds left for the next command."""
+        now = clock.monotonic()
+        if now - self._last > _TOGETHER:
+            self._end = now + TIMEOUT
+        self._last = now
+        return self._end - now
+
+    def used(self) -> None:
+        """A command has ended."""
+        self._last = clock.monotonic()
 
 
 def environment(store: Store, crossing: Crossing, recipient: str) -> dict[str, str]:

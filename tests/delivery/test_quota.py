@@ -68,7 +68,9 @@ def test_a_message_that_was_delivered_before_is_no_violation(location: str) -> N
 
 def test_mail_for_a_folder_that_may_not_be_made_goes_to_inbox(tmp_path: Path) -> None:
     where = f"maildir:{tmp_path}/m"
-    delivered = deliver(mail(100), where, folder="lists", create=True, quota=QuotaRules(mailboxes=0))
+    with open_store(where, create=True) as store:
+        store.create("other")
+    delivered = deliver(mail(100), where, folder="lists", create=True, quota=QuotaRules(mailboxes=1))
     assert delivered.folder == "INBOX"
 
 
@@ -146,3 +148,28 @@ def test_a_command_that_hangs_is_killed(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_template_needs_no_header() -> None:
     assert message_from_bytes(stamped(b"just text\n", 0)).get_payload() == "just text\n"
     assert message_from_bytes(stamped(b"Subject: a\r\n\r\ntext\r\n", 0)).get_payload() == "text\n"
+
+
+def test_many_commands_that_hang_take_no_longer_than_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mail is stored: an MTA that gave up waiting for us would deliver it again."""
+    from mailstore.delivery import warning
+
+    given: list[float] = []
+
+    def hang(words: object, environment: object, seconds: float) -> str:
+        given.append(seconds)
+        now[0] += seconds * 0.6
+        return ""
+
+    now = [1000.0]
+    monkeypatch.setattr(warning.clock, "monotonic", lambda: now[0])
+    monkeypatch.setattr(warning.commands, "run", hang)
+    rules = QuotaRules(storage=1000, warnings=(10, 20, 30, 40))
+    delivered = deliver(mail(500), f"maildir:{tmp_path}/m", create=True, quota=rules, warning=QuotaWarning(("x",)))
+    assert [round(seconds, 2) for seconds in given] == [30.0, 12.0, 4.8, 1.92]
+    assert delivered.problems == ()
+    now[0] += 5
+    deliver(
+        mail(300), f"maildir:{tmp_path}/m", quota=QuotaRules(storage=1000, warnings=(70,)), warning=QuotaWarning(("x",))
+    )
+    assert given[-1] == 30.0
