@@ -3,11 +3,13 @@
 Folders with stable ids are known again under another name. The problem is names that are taken: A becomes B while B
 becomes C, or A and B are exchanged. Renames are told from the end of such a chain; in a ring one folder is told as
 deleted and made anew, with all its messages. A folder that stands in the way of a name goes first, any other last,
-after its messages moved elsewhere.
+after its messages moved elsewhere. Two folders may have one id: a copy of a directory has its file of UIDs too, and a
+list that was read while somebody renamed shows a folder under both names. Those are known by their names.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -31,7 +33,8 @@ Folders = Mapping[FolderPath, FolderInfo]
 
 def compare(before: Folders, now: Folders, *, stable_ids: bool) -> FolderChanges:
     """Return what makes ``now`` out of ``before``; folders are one by id, or else by path. INBOX is always INBOX."""
-    old, new = _by_identity(before, stable_ids), _by_identity(now, stable_ids)
+    doubtful = _shared_ids(before) | _shared_ids(now)
+    old, new = (_by_identity(folders, stable_ids, doubtful) for folders in (before, now))
     gone = {old[one] for one in old.keys() - new.keys()}
     made = {new[one] for one in new.keys() - old.keys()}
     renames: list[tuple[FolderPath, FolderPath]] = []
@@ -55,9 +58,15 @@ def compare(before: Folders, now: Folders, *, stable_ids: bool) -> FolderChanges
     )
 
 
-def _by_identity(folders: Folders, stable_ids: bool) -> dict[str | FolderPath, FolderPath]:
+def _shared_ids(folders: Folders) -> set[str]:
+    """Return the ids that more than one folder has."""
+    counts = Counter(info.id for info in folders.values() if info.selectable)
+    return {one for one, count in counts.items() if count > 1}
+
+
+def _by_identity(folders: Folders, stable_ids: bool, doubtful: set[str]) -> dict[str | FolderPath, FolderPath]:
     return {
-        info.id if stable_ids and info.id and not path.is_inbox else path: path
+        info.id if stable_ids and info.id and info.id not in doubtful and not path.is_inbox else path: path
         for path, info in folders.items()
         if info.selectable
     }

@@ -46,11 +46,9 @@ def test_a_token_that_was_cut_off_is_refused(cut: int) -> None:
 
 
 LISTS = st.dictionaries(st.sampled_from("ABCDE"), st.sampled_from("12345"), max_size=5).map(
-    lambda found: {
-        FolderPath((name,)): FolderInfo(number, FolderPath((name,)))
-        for name, number in {number: (name, number) for name, number in found.items()}.values()
-    }
+    lambda found: {FolderPath((name,)): FolderInfo(number, FolderPath((name,))) for name, number in found.items()}
 )
+"""Two folders may have one id: of a directory that was copied, or read under both of its names while it was renamed."""
 
 
 @given(LISTS, LISTS, st.booleans())
@@ -70,7 +68,8 @@ def test_folder_events_make_the_old_list_the_new_one(
     for event in changes.deleted:
         assert replayed.pop(event.folder) == event.id
     wanted = {path: info.id for path, info in now.items()}
-    assert replayed == wanted if stable else replayed.keys() == wanted.keys()
+    unique = all(len({info.id for info in folders.values()}) == len(folders) for folders in (before, now))
+    assert replayed == wanted if stable and unique else replayed.keys() == wanted.keys()
 
 
 def test_names_that_are_exchanged_are_told() -> None:
