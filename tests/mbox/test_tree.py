@@ -194,3 +194,12 @@ def test_a_rename_of_which_a_power_cut_kept_both_names(tmp_path: Path) -> None:
         assert folders(store) == ["INBOX", "New", "New/B"]
         assert store.recover()[:2] == (0, 0)
     assert not (tmp_path / "m/A").exists()
+
+
+def test_a_store_is_closed_whose_folder_went_away_with_its_directory(tmp_path: Path) -> None:
+    with open_store(f"mbox:{tmp_path}/tree/", create=True, folders=True) as store:
+        store.create("A/x")
+        store.folder("A/x").append(ONE)
+        store.rename("A", "B")
+        assert not os.path.exists(tmp_path / "tree" / "A.sbd")
+        assert [message.uid for message in store.folder("B/x").messages(0)] == [1]

@@ -146,7 +146,10 @@ def kept_suffix(mailbox: str) -> str:
 
 def is_kept(mailbox: str) -> bool:
     """Tell whether the file is there in which appends are noted, be it empty."""
-    return os.path.lexists(place(mailbox, APPENDS))
+    try:
+        return os.path.lexists(place(mailbox, APPENDS))
+    except FileNotFoundError:  # its directory is gone
+        return False
 
 
 def forget(mailbox: str) -> None:
