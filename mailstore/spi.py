@@ -11,6 +11,7 @@ a store that is not writable raises ReadOnlyStore.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -506,6 +507,18 @@ class Watchable(Protocol):
 
     def watch_points(self) -> list[WatchPoint]:
         """Return where to listen as of now; asked again whenever the list of folders changes."""
+        ...
+
+    def look_together(self) -> AbstractContextManager[set[FolderPath]]:
+        """Let many folders be asked with few commits.
+
+        Within the block what FolderDriver.changes finds (new UIDs, modseqs) need not be made lasting; at its end it is.
+        The set given holds, after the block, folders whose answers are void, since another process was quicker: they
+        are asked again. Nothing that was answered may be shown before the end of the block.
+
+        Raises:
+            StoreBusy: at the end: all that was answered is void.
+        """
         ...
 
     def folder_tokens(self) -> Mapping[FolderPath, Token] | None:

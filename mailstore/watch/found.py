@@ -54,7 +54,7 @@ class Found:
         return [*expunged, *others]
 
     def _moved(self, event: MessageAppended, own: Own, by_key: dict[int, tuple[FolderPath, int] | None]) -> Event:
-        place = own.moves.get((event.folder, event.uid))
+        place = own.moved_from(event.folder, event.uid)
         ours = place is not None
         if place is None or place not in self._gone:
             place = by_key.get(key_hash(event.key))

@@ -91,23 +91,30 @@ class Hints:
 
     # --- from the watching thread
 
-    def listen(self, points: list[WatchPoint] | None) -> None:
-        """Listen at these points and no others; None: the store has none, and is looked at as a whole.
+    def listen(self, points: list[WatchPoint] | None, *, anew: bool = False) -> None:
+        """Listen at these points and no others.
 
         A point that is kept misses nothing. What happened before the call is not told: look afterwards.
+
+        Args:
+            points: None: the store has none, and is looked at as a whole.
+            anew: trust no watch that is there: where a file system was mounted, or taken away while files of it are
+                open, the path leads to another directory now, and the watch on the old one says nothing.
         """
         self._whole = points is None
         wanted = {point.directory: point for point in points or ()}
         deaf, self._deaf = self._deaf, set()
         with self._changed:
-            useless = [self._ears.pop(place) for place in list(self._ears) if place not in wanted or place in deaf]
-        for ear in useless:
-            ear.close()
+            useless = [
+                self._ears.pop(place) for place in list(self._ears) if anew or place not in wanted or place in deaf
+            ]
         self._points = wanted
         self._polled &= wanted.keys()
         for place, point in wanted.items():
             if place not in self._ears:
                 self._add(point)
+        for ear in useless:  # last: a directory that is still the same one keeps its watch
+            ear.close()
         self._stamps = {place: _stamps(wanted[place]) for place in self._polled}
         self._next_poll = clock.monotonic() + self._interval
 

@@ -2,12 +2,16 @@
 
 The problem. Between two looks of the watch another program may have changed the same message: an event that mixes both
 must not pass for our own, or the other's change would be left out. So an event is our own only where the message's
-modseq is still the one of our commit, and the old flags with our change applied give the new ones.
+modseq is still the one of our commit, and the old flags with our change applied give the new ones. And a commit may
+come, in another thread, while the watch looks: it must not be forgotten before the look that finds it.
+
+The solution. What was done is noted under the store's lock. The watch takes the notes of a folder over under the same
+hold of that lock under which it asks what changed there: what is noted later is for the next look.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from mailstore.model.changes import Append, Change, Expunge, Move, Outcome, SetFlags
@@ -29,64 +33,93 @@ class _Mark(NamedTuple):
     """None of them: the message was added."""
 
 
-class Own:
-    """What this store object did since the watch looked last. Not for two threads at once."""
+class _Notes:
+    """What was done in one folder."""
+
+    __slots__ = ("expunged", "marks", "moved")
 
     def __init__(self) -> None:
-        self._marks: dict[FolderPath, dict[int, _Mark]] = {}
-        self._expunged: dict[FolderPath, set[int]] = {}
-        self._structure: list[tuple[str, tuple[FolderPath, ...]]] = []
-        self.moves: dict[tuple[FolderPath, int], tuple[FolderPath, int]] = {}
-        """(Destination, UID) -> (source, UID)."""
+        self.marks: dict[int, _Mark] = {}
+        self.expunged: set[int] = set()
+        self.moved: dict[int, tuple[FolderPath, int]] = {}
+        """Whence a message came, and the UID that it had there."""
 
-    def note(self, changes: Sequence[Change], outcomes: Sequence[Outcome]) -> set[FolderPath]:
-        """Take in a commit; returns the folders it touched."""
+
+_NOTHING = _Notes()
+
+
+class Own:
+    """What this store object did since the watch looked last.
+
+    What notes and takes is for who holds the store's lock, the rest for the watching thread.
+    """
+
+    def __init__(self) -> None:
+        self._noted: dict[FolderPath, _Notes] = {}
+        self._taken: dict[FolderPath, _Notes] = {}
+        self._noted_structure: list[tuple[str, tuple[FolderPath, ...]]] = []
+        self._structure: list[tuple[str, tuple[FolderPath, ...]]] = []
+
+    # --- under the store's lock
+
+    def note(
+        self, changes: Sequence[Change], outcomes: Sequence[Outcome], wanted: Callable[[FolderPath], bool]
+    ) -> set[FolderPath]:
+        """Take in a commit; returns the folders it touched, of those that are ``wanted``."""
         touched = set()
         for change, outcome in zip(changes, outcomes, strict=True):
-            touched.add(change.folder)
+            destination = change.destination if isinstance(change, Move) else change.folder
+            touched |= {change.folder, destination}
             if outcome.status != "done":
                 continue
+            notes = self._noted.setdefault(change.folder, _Notes())
             match change:
-                case Append(folder=folder):
-                    self._mark(folder, outcome, ())
-                case SetFlags(folder=folder):
-                    self._mark(folder, outcome, (change,))
-                case Expunge(folder=folder):
-                    self._gone(folder, outcome.uids)
-                case Move(folder=folder, destination=destination):
-                    touched.add(destination)
-                    self._gone(folder, outcome.uids)
-                    if len(self.moves) + len(outcome.uids) <= MOST:
-                        for uid, new in zip(outcome.uids, outcome.new_uids, strict=True):
-                            self.moves[destination, new] = folder, uid
-                case _:
-                    pass
-        return touched
+                case Append():
+                    _mark(notes.marks, outcome, ())
+                case SetFlags():
+                    _mark(notes.marks, outcome, (change,))
+                case Expunge() | Move():
+                    if len(notes.expunged) + len(outcome.uids) <= MOST:
+                        notes.expunged.update(outcome.uids)
+            if isinstance(change, Move):
+                moved = self._noted.setdefault(destination, _Notes()).moved
+                if len(moved) + len(outcome.uids) <= MOST:
+                    moved.update(
+                        (new, (change.folder, uid)) for uid, new in zip(outcome.uids, outcome.new_uids, strict=True)
+                    )
+        for folder in [folder for folder in self._noted if not wanted(folder)]:
+            del self._noted[folder]
+        return {folder for folder in touched if wanted(folder)}
 
-    def _mark(self, folder: FolderPath, outcome: Outcome, changes: tuple[SetFlags, ...]) -> None:
-        marks = self._marks.setdefault(folder, {})
-        if len(marks) + len(outcome.uids) > MOST:
-            return
-        for uid in outcome.uids:
-            before = marks.get(uid)
-            if before is not None and not before.changes:
-                del marks[uid]  # what others did between our append and our change of flags cannot be told
-            else:
-                marks[uid] = _Mark(outcome.modseq, (*(before.changes if before else ()), *changes))
+    def take(self, folder: FolderPath) -> None:
+        """Take over what was noted of a folder: the watch has just asked what changed there."""
+        notes = self._noted.pop(folder, None)
+        if notes is not None:
+            self._taken[folder] = notes
 
-    def _gone(self, folder: FolderPath, uids: Sequence[int]) -> None:
-        gone = self._expunged.setdefault(folder, set())
-        if len(gone) + len(uids) <= MOST:
-            gone.update(uids)
+    def note_structure(self, what: str, *paths: FolderPath) -> None:
+        """Take in a change of the list of folders; ``what`` as in Watch.restructured."""
+        if len(self._noted_structure) < MOST:
+            self._noted_structure.append((what, paths))
+
+    def take_structure(self) -> None:
+        """Take over what was noted of the list of folders: the watch has just read it."""
+        self._structure, self._noted_structure = self._noted_structure, []
+
+    # --- for the watching thread
+
+    def moved_from(self, folder: FolderPath, uid: int) -> tuple[FolderPath, int] | None:
+        """Return folder and UID that a message had before we moved it; None where we did not."""
+        return self._taken.get(folder, _NOTHING).moved.get(uid)
 
     def appended(self, folder: FolderPath, row: Row) -> bool:
         """Tell whether we added this message, and it is as we added it."""
-        mark = self._marks.get(folder, {}).get(row.uid)
+        mark = self._taken.get(folder, _NOTHING).marks.get(row.uid)
         return mark is not None and not mark.changes and mark.modseq == row.modseq
 
     def changed(self, folder: FolderPath, row: Row, old: _Flags | None) -> bool:
         """Tell whether our change alone made the old flags the new ones."""
-        mark = self._marks.get(folder, {}).get(row.uid)
+        mark = self._taken.get(folder, _NOTHING).marks.get(row.uid)
         if mark is None or not mark.changes or mark.modseq != row.modseq or old is None:
             return False
         for change in mark.changes:
@@ -95,12 +128,7 @@ class Own:
 
     def expunged(self, folder: FolderPath, uid: int) -> bool:
         """Tell whether we expunged it."""
-        return uid in self._expunged.get(folder, ())
-
-    def note_structure(self, what: str, *paths: FolderPath) -> None:
-        """Take in a change of the list of folders; ``what`` as in Watch.restructured."""
-        if len(self._structure) < MOST:
-            self._structure.append((what, paths))
+        return uid in self._taken.get(folder, _NOTHING).expunged
 
     def marked(self, event: FolderEvent) -> FolderEvent:
         """Return an event of the list of folders, marked where we made the change."""
@@ -118,16 +146,21 @@ class Own:
                 )
         return event._replace(own=True) if ours else event
 
-    def forget_structure(self) -> None:
-        """Drop what is remembered of the list of folders: the watch has looked at it."""
+    def forget(self) -> None:
+        """Drop what was taken over: the look is over."""
+        self._taken.clear()
         self._structure.clear()
 
-    def forget(self, folder: FolderPath) -> None:
-        """Drop what is remembered of a folder: the watch has looked at it."""
-        self._marks.pop(folder, None)
-        self._expunged.pop(folder, None)
-        for pair in [pair for pair in self.moves if pair[0] == folder]:
-            del self.moves[pair]
+
+def _mark(marks: dict[int, _Mark], outcome: Outcome, changes: tuple[SetFlags, ...]) -> None:
+    if len(marks) + len(outcome.uids) > MOST:
+        return
+    for uid in outcome.uids:
+        before = marks.get(uid)
+        if before is not None and not before.changes:
+            del marks[uid]  # what others did between our append and our change of flags cannot be told
+        else:
+            marks[uid] = _Mark(outcome.modseq, (*(before.changes if before else ()), *changes))
 
 
 def _applied(change: SetFlags, flags: int, keywords: frozenset[str]) -> _Flags:

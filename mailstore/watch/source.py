@@ -1,11 +1,16 @@
-"""What a watch asks a store: its driver, called under the store's lock."""
+"""What a watch asks a store: its driver, called under the store's lock.
+
+Whoever is told that a folder was asked (``asked``) is told under the same hold of the lock: no commit of this store
+object comes between.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 
-from mailstore.errors import NoSuchFolder
+from mailstore.errors import MailstoreError, NoSuchFolder
 from mailstore.model.changes import Delta, FolderInfo, Token
 from mailstore.model.info import Row
 from mailstore.model.names import FolderPath
@@ -25,11 +30,42 @@ class Source:
         self.stable_ids = driver.capabilities.folder_ids
         """Whether FolderInfo.id survives renames."""
 
-    def list_folders(self) -> dict[FolderPath, FolderInfo]:
+    def list_folders(self, asked: Callable[[], None] | None = None) -> dict[FolderPath, FolderInfo]:
         """Return all folders by path."""
         with self._lock:
             self._folders.clear()
-            return {info.path: info for info in self._driver.changes(None).folders}
+            infos = {info.path: info for info in self._driver.changes(None).folders}
+            if asked is not None:
+                asked()
+            return infos
+
+    def changes_of(
+        self, since: Mapping[FolderPath, Token], asked: Callable[[FolderPath], None]
+    ) -> dict[FolderPath, Delta | MailstoreError]:
+        """Return what changed in each of some folders, with as few commits as the driver can; or why it cannot be told.
+
+        Raises:
+            StoreBusy: what was found could not be made lasting.
+        """
+        found: dict[FolderPath, Delta | MailstoreError] = {}
+        with self._lock:
+            with (
+                nullcontext(set[FolderPath]()) if self._watchable is None else self._watchable.look_together() as outrun
+            ):
+                for path, token in since.items():
+                    found[path] = self._changes_or_why(path, token)
+            for path in outrun & found.keys():
+                found[path] = self._changes_or_why(path, since[path])
+            for path, answer in found.items():
+                if isinstance(answer, Delta):
+                    asked(path)
+        return found
+
+    def _changes_or_why(self, path: FolderPath, since: Token) -> Delta | MailstoreError:
+        try:
+            return self.changes(path, since)
+        except MailstoreError as error:
+            return error
 
     def changes(self, path: FolderPath, since: Token | None) -> Delta:
         """Return a folder's changes, its rows without fields.

@@ -46,6 +46,8 @@ LATENCY = 0.05
 """Seconds: how long a change may wait for company while many come."""
 _EASE = 4
 """A look is followed by a pause of so many times what it cost: it takes a fifth of one processor at most."""
+_TOGETHER = 64
+"""Folders that are asked at once: so long the store is locked for others."""
 _RETRY = 0.1
 """Seconds until a folder is looked at again that another program had locked."""
 
@@ -83,7 +85,7 @@ class Watch:
         self._known: dict[FolderPath, Known] = {}
         self._ready: deque[Event] = deque()
         self._told: dict[FolderPath, Point] = {}
-        self._look_again = 0.0
+        self._look_again = self._retry = 0.0
         self._begin(None if since is None else read_token(since))
 
     @property
@@ -135,12 +137,19 @@ class Watch:
             left = None if end is None else max(0.0, end - clock.monotonic())
             if not self._hints.wait(left):
                 break  # the time is over, it was closed or woken
-            self._hints.pause(min(self._look_again - clock.monotonic(), self._latency))
+            self._hints.pause(self._until_next_look(left))
             begun = clock.monotonic()
             self._ready.extend(self._look(self._hints.take()))
             ended = clock.monotonic()
-            self._look_again = max(self._look_again, ended + min(_EASE * (ended - begun), self._latency))
+            self._look_again = ended + min(_EASE * (ended - begun), self._latency)
+            if end is not None and ended >= end:
+                break  # a folder that another program has locked is marked all the time
         return bool(self._ready)
+
+    def _until_next_look(self, left: float | None) -> float:
+        now = clock.monotonic()
+        pause = max(min(self._look_again - now, self._latency), self._retry - now)
+        return pause if left is None else min(pause, left)
 
     @property
     def closed(self) -> bool:
@@ -169,7 +178,7 @@ class Watch:
 
     def committed(self, changes: Sequence[Change], outcomes: Sequence[Outcome]) -> None:
         """Take in that the watched store object itself changed something; called under its lock."""
-        self._hints.mark(self._own.note(changes, outcomes))
+        self._hints.mark(self._own.note(changes, outcomes, self._wanted))
 
     def restructured(self, what: str, *paths: FolderPath) -> None:
         """Take in that the watched store object itself changed the list of folders; called under its lock.
@@ -230,19 +239,19 @@ class Watch:
         made: list[FolderPath] = []
         if marks.listing or marks.everything:
             try:
-                listing, last, made = self._look_at_the_list()
+                listing, last, made = self._look_at_the_list(anew=marks.everything)
             except MailstoreError as error:
                 self._later(error, listing=True)
         looked = (
             self._changed_folders() if marks.everything else [path for path in marks.folders if path in self._known]
         )
-        for path in dict.fromkeys((*made, *looked)):
-            self._look_at(path, found)
+        every = list(dict.fromkeys((*made, *looked)))
+        for at in range(0, len(every), _TOGETHER):
+            self._look_at_some(every[at : at + _TOGETHER], found)
         events = listing + found.events(self._own) + last
         if events and self._quota is not None:
             events += self._look_at_the_quota(self._quota)
-        for path in looked:
-            self._own.forget(path)
+        self._own.forget()
         return events if self._with_own else [event for event in events if not getattr(event, "own", False)]
 
     def _look_at_the_quota(self, quota: QuotaWatch) -> list[Event]:
@@ -254,7 +263,11 @@ class Watch:
 
     def _changed_folders(self) -> list[FolderPath]:
         """Return all folders but those that are known to stand where they stood."""
-        tokens = self._source.tokens()
+        try:
+            tokens = self._source.tokens()
+        except MailstoreError as error:
+            self._hints.trouble(error)
+            tokens = {}
         return [
             path
             for path in self._message_folders()
@@ -264,17 +277,17 @@ class Watch:
     def _later(self, error: MailstoreError, folder: FolderPath | None = None, *, listing: bool = False) -> None:
         """What cannot be looked at now is looked at again: soon where another program is at it, else with the rest."""
         if error.temporary:
-            self._look_again = clock.monotonic() + _RETRY
+            self._retry = clock.monotonic() + _RETRY
             self._hints.mark(() if folder is None else (folder,), listing=listing)
         else:
             self._hints.trouble(error)
 
     # --- the list of folders
 
-    def _look_at_the_list(self) -> tuple[list[Event], list[Event], list[FolderPath]]:
-        """Return events before and after those of messages, and the folders that are new."""
-        self._hints.listen(self._source.watch_points())
-        before, now = self._infos, self._source.list_folders()
+    def _look_at_the_list(self, *, anew: bool) -> tuple[list[Event], list[Event], list[FolderPath]]:
+        """Return events before and after those of messages, and the folders that are new; ``anew`` as Hints.listen."""
+        self._hints.listen(self._source.watch_points(), anew=anew)
+        before, now = self._infos, self._source.list_folders(self._own.take_structure)
         changes = compare(before, now, stable_ids=self._source.stable_ids)
         for deleted in (*changes.in_the_way, *changes.deleted):
             self._known.pop(deleted.folder, None)
@@ -290,7 +303,6 @@ class Watch:
         first: tuple[FolderEvent, ...] = (*changes.in_the_way, *changes.renamed, *changes.created, *changes.subscribed)
         told: list[Event] = [self._own.marked(event) for event in first if self._tells(event)]
         last: list[Event] = [self._own.marked(event) for event in changes.deleted if self._tells(event)]
-        self._own.forget_structure()
         return told, last, made
 
     def _rename(self, renamed: Sequence[FolderRenamed]) -> None:
@@ -306,11 +318,24 @@ class Watch:
 
     # --- one folder
 
-    def _look_at(self, path: FolderPath, found: Found) -> None:
+    def _look_at_some(self, paths: Sequence[FolderPath], found: Found) -> None:
+        since = {path: known.token for path in paths if (known := self._known[path]).seen}
+        answers: dict[FolderPath, Delta | MailstoreError] = {}
+        try:
+            answers = self._source.changes_of(since, self._own.take)
+        except MailstoreError as error:
+            answers = dict.fromkeys(since, error)
+        for path in paths:
+            self._look_at(path, answers.get(path), found)
+
+    def _look_at(self, path: FolderPath, answer: Delta | MailstoreError | None, found: Found) -> None:
+        """Tell what changed in a folder; ``answer`` is None where only a listing tells."""
         known = self._known[path]
         try:
-            if known.seen:
-                self._tell(path, known, self._source.changes(path, known.token), found)
+            if isinstance(answer, MailstoreError):
+                raise answer
+            if answer is not None:
+                self._tell(path, known, answer, found)
             else:
                 self._tell_after_absence(path, known, found)
         except NoSuchFolder:

@@ -539,3 +539,45 @@ class TestPlaces:
         assert not index.persistent
         assert os.listdir(store) == []
         assert list(update(index, "f", lambda known: None).entries) == ["a"]
+
+
+class TestBatch:
+    def test_all_is_written_at_its_end(self, store: Path) -> None:
+        index, other = opened(store), opened(store)
+        with index.batch() as outrun:
+            for folder in ("f", "g"):
+                known = index.load(folder)
+                scan(known, found("a"))
+                assert index.store(folder, known)
+                assert index.current(folder, known)
+                assert not other.load(folder).entries
+        assert outrun == set()
+        assert [list(other.load(folder).entries) for folder in ("f", "g")] == [["a"], ["a"]]
+
+    def test_what_another_stored_meanwhile_stays(self, store: Path) -> None:
+        index, other = opened(store), opened(store)
+        with index.batch() as outrun:
+            known = {folder: index.load(folder) for folder in ("f", "g")}
+            for folder in known:
+                scan(known[folder], found("ours"))
+                assert index.store(folder, known[folder])
+            update(other, "f", lambda theirs: scan(theirs, found("theirs")))
+        assert outrun == {"f"}
+        assert not index.current("f", known["f"])
+        assert index.current("g", known["g"])
+        assert [list(index.load(folder).entries) for folder in ("f", "g")] == [["theirs"], ["ours"]]
+
+    def test_where_it_is_broken_off_nothing_is_written(self, store: Path) -> None:
+        index = opened(store)
+        known = index.load("f")
+        scan(known, found("a"))
+
+        def broken_off() -> None:
+            with index.batch():
+                assert index.store("f", known)
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            broken_off()
+        assert not index.current("f", known)
+        assert not index.load("f").entries

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import cast
 
@@ -160,6 +160,14 @@ class MaildirDriver(Keeping):
         """See Watchable.watch_points."""
         with fs.errors(self._account.root):
             return watch_points(self._account)
+
+    @contextmanager
+    def look_together(self) -> Iterator[set[FolderPath]]:
+        """See Watchable.look_together: one transaction of the index for all folders."""
+        void: set[FolderPath] = set()
+        with self._account.index.batch() as outrun:
+            yield void
+        void.update(view.path for view in self._views.values() if view.indexed in outrun)
 
     def folder_tokens(self) -> None:
         """See Watchable.folder_tokens: each folder must be asked."""

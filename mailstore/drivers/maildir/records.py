@@ -114,9 +114,16 @@ class Records:
     # --- reading
 
     def stamp(self) -> str:
-        """Return what tells whether the files are still those that ``load`` read."""
-        names = (UIDLIST, UIDDB, MBSYNC, KEYWORDS, COURIER_KEYWORDS, f"{COURIER_KEYWORDS}/:list")
-        return ";".join(",".join(map(str, _stamp(self._path(name)))) for name in names)
+        """Return what tells whether the files are still those that ``load`` read.
+
+        Where Dovecot's list speaks nobody else does, and the other files need not be looked at. Before ``load`` it is
+        taken to speak: a stamp of that form was made when it did, and holds as long as it is the same file.
+        """
+        stamps = [_stamp(self._path(UIDLIST)), _stamp(self._path(KEYWORDS))]
+        if self.family != "dovecot" or (self._read and self.source != UIDLIST) or not stamps[0][0]:
+            others = (UIDDB, MBSYNC, COURIER_KEYWORDS, f"{COURIER_KEYWORDS}/:list")
+            stamps += [_stamp(self._path(name)) for name in others]
+        return ";".join([f"{inode},{size},{changed}" for inode, size, changed in stamps])
 
     def load(self) -> None:
         """Read what changed since the last time.

@@ -63,7 +63,8 @@ def at_rest(stamp: tuple[int, int], now: int) -> bool:
     return all(now - one >= GRAIN for one in stamp)
 
 
-def _list(path: str) -> list[str]:
+def names_in(path: str) -> list[str]:
+    """Return the names in a directory; none where it is missing."""
     try:
         return os.listdir(path)
     except FileNotFoundError:
@@ -80,7 +81,7 @@ def scan(directory: str) -> Scan:
     for _ in range(_MOST_PASSES):
         now = clock.now_ns()
         before = mtimes(directory)
-        names = _list(f"{directory}/new"), _list(f"{directory}/cur")
+        names = names_in(f"{directory}/new"), names_in(f"{directory}/cur")
         quiet = mtimes(directory) == before and all(not 0 <= now - one < _TICK for one in before)
         if quiet or (passes and _same(passes[-1], names)):
             found = _collect(directory, *names)

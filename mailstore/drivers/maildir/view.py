@@ -20,7 +20,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from mailstore.drivers.maildir.account import Account
 from mailstore.drivers.maildir.first import FirstScan
 from mailstore.drivers.maildir.records import MBSYNC, Records
-from mailstore.drivers.maildir.scan import Scan, mtimes, scan
+from mailstore.drivers.maildir.scan import Scan, mtimes, names_in, scan
 from mailstore.drivers.sidecar import Entry, FolderIndex, Found
 from mailstore.drivers.sidecar.folder import no_garbage_collection
 from mailstore.errors import CannotCreate, NoSuchFolder, ReadOnlyStore
@@ -51,6 +51,8 @@ class View:
         self.account = account
         self.path = path
         self.name = name
+        self.indexed = name or "."
+        """Its name in the index."""
         self.directory = account.layout.absolute(name)
         self.records = Records(account.root, self.directory, account.family)
         self.records.letters_in_names = self._letters_in_names
@@ -74,8 +76,8 @@ class View:
     def index(self) -> FolderIndex:
         """What is known, without a look at the disk."""
         known = self._index
-        if known is None or not self.account.index.current(self.name or ".", known):
-            known = self._index = self.account.index.load(self.name or ".")
+        if known is None or not self.account.index.current(self.indexed, known):
+            known = self._index = self.account.index.load(self.indexed)
             self.first = None
         return self._settled(known)
 
@@ -88,7 +90,7 @@ class View:
 
     def store(self) -> bool:
         """Make what changed in the index lasting; False: another process was faster, refresh again."""
-        return self._index is None or self.account.index.store(self.name or ".", self._index)
+        return self._index is None or self.account.index.store(self.indexed, self._index)
 
     @property
     def index_as_is(self) -> FolderIndex:
@@ -127,16 +129,24 @@ class View:
         """Scan and reconcile; False: begin again."""
         self._check_there()
         self.records.load()
-        found = scan(self.directory)
         if self.account.readonly:
-            return self._reconcile(found)
-        if self._needs_numbers(found):
+            return self._reconcile(scan(self.directory))
+        found = None
+        if self._has_arrivals() or self._needs_numbers(found := scan(self.directory)):
             if self._lock is not None:
                 return self._number_and_reconcile()
             # a store we may only read shows provisional UIDs
             with suppress(ReadOnlyStore, CannotCreate), self.locked():
                 return self._number_and_reconcile()
-        return self._reconcile(found)
+        return self._reconcile(found or scan(self.directory))
+
+    def _has_arrivals(self) -> bool:
+        """Tell whether something in ``new`` has no UID: then ``cur`` need not be read before the lock is held."""
+        uids = self.records.uids
+        return self.records.ours and any(
+            name not in uids and name[:1] != "." and split_name(name)[0] not in uids
+            for name in names_in(f"{self.directory}/new")
+        )
 
     def _check_there(self) -> None:
         if not os.path.isdir(self.directory):
@@ -149,8 +159,7 @@ class View:
         return bool(found.names.keys() - records.uids.keys())
 
     def _number_and_reconcile(self) -> bool:
-        """Give UIDs to what has none; the lock is held."""
-        self.records.load()
+        """Give UIDs to what has none; the lock is held, and the records are loaded since."""
         found = scan(self.directory)
         for double in found.doubles:
             self._rename_double(found, double)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from itertools import groupby
 
 from mailstore.drivers.mbox import journal, note
@@ -270,6 +270,10 @@ class MboxDriver(MboxQuota):
     def watch_points(self) -> list[WatchPoint]:
         """See Watchable.watch_points."""
         return watch_points(self._layout)
+
+    def look_together(self) -> AbstractContextManager[set[FolderPath]]:
+        """See Watchable.look_together: a look makes what it found lasting by itself."""
+        return nullcontext(set())
 
     def folder_tokens(self) -> None:
         """See Watchable.folder_tokens: each folder must be asked."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from mailstore.drivers.sidecar import records
@@ -40,6 +40,10 @@ class DatabaseIndex:
         self._ours = expendable
         self._memory: MemoryIndex | None = None
         self._trouble = ""
+        self._batch: dict[str, FolderIndex] | None = None
+        """What a batch is to write; None: there is no batch."""
+        self._looked_at: dict[str, FolderIndex] = {}
+        """Which were current in this batch."""
 
     @property
     def persistent(self) -> bool:
@@ -53,28 +57,65 @@ class DatabaseIndex:
 
     def load(self, folder: str) -> FolderIndex:
         """See Index."""
-        return self._run(lambda connection: records.load(connection, folder), lambda memory: memory.load(folder))
+        known = self._run(lambda connection: records.load(connection, folder), lambda memory: memory.load(folder))
+        if self._batch is not None:
+            self._batch.pop(folder, None)
+            self._looked_at[folder] = known
+        return known
 
     def current(self, folder: str, known: FolderIndex) -> bool:
-        """See Index."""
-        return self._run(
+        """See Index. In a batch it is asked once: what changes then is found at the end."""
+        if self._batch is not None and self._looked_at.get(folder) is known:
+            return True
+        current = self._run(
             lambda connection: records.is_current(connection, folder, known),
             lambda memory: memory.current(folder, known),
         )
+        if self._batch is not None and current:
+            self._looked_at[folder] = known
+        return current
 
     def store(self, folder: str, known: FolderIndex) -> bool:
         """See Index."""
         if not known.pending:
             return True
-        version = self._run(
-            lambda connection: records.save(connection, folder, known),
-            lambda memory: known.version if memory.store(folder, known) else None,
+        if self._batch is not None:
+            self._batch[folder] = known
+            return True
+        return not self._store({folder: known})
+
+    def _store(self, folders: dict[str, FolderIndex]) -> set[str]:
+        """Write folders; returns those for which another process was quicker."""
+        outrun = self._run(
+            lambda connection: records.save(connection, folders),
+            lambda memory: {folder for folder, known in folders.items() if not memory.store(folder, known)},
         )
-        if version is None:
-            return False
-        known.version = version
-        known.pending.clear()
-        return True
+        for folder, known in folders.items():
+            if folder in outrun:
+                known.disown()
+            else:
+                known.version += 1
+                known.pending.clear()
+        return outrun
+
+    @contextmanager
+    def batch(self) -> Iterator[set[str]]:
+        """See Index."""
+        outrun: set[str] = set()
+        folders = self._batch = {}
+        self._looked_at.clear()
+        try:
+            try:
+                yield outrun
+            finally:
+                self._batch = None
+                self._looked_at.clear()
+            if folders:
+                outrun |= self._store(folders)
+        except BaseException:
+            for known in folders.values():
+                known.disown()
+            raise
 
     def rename(self, old: str, new: str) -> None:
         """See Index."""

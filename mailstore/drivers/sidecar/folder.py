@@ -66,6 +66,10 @@ class FolderIndex:
 
     # --- questions
 
+    def disown(self) -> None:
+        """Take down that this is not what is stored, and must not be shown: it is never current again."""
+        self.version = -1
+
     def find(self, uid: int) -> Entry | None:
         """Return the entry with ``uid``."""
         if self._by_uid is None:

@@ -5,14 +5,16 @@ write over what the first wrote, one UID would mean two messages. An index file 
 altogether, or its disk can be full: none of that may keep anybody from reading mail.
 
 The solution. Every folder's record has a version; ``store`` compares it under SQLite's write lock and refuses when
-another process was quicker: load again, reconcile again. Transactions are synced in full, since a UID that was shown
-must not be given twice after a power cut. A damaged index is dropped and made anew with another epoch; where writing
-fails the index goes on in memory. Both are told in ``trouble``, never as an error.
+another process was quicker: load again, reconcile again. Where many folders are looked at, a ``batch`` keeps what is
+to be stored and writes it in one transaction: until then nothing of it may be shown. Transactions are synced in full,
+since a UID that was shown must not be given twice after a power cut. A damaged index is dropped and made anew with
+another epoch; where writing fails the index goes on in memory. Both are told in ``trouble``, never as an error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from mailstore.drivers.sidecar.folder import FolderIndex
@@ -46,6 +48,18 @@ class Index(Protocol):
 
         Raises:
             StoreBusy: another process held the index for the whole lock timeout.
+        """
+        ...
+
+    def batch(self) -> AbstractContextManager[set[str]]:
+        """Within the block ``store`` only notes what is to be written; that is done at its end, in one transaction.
+
+        The set given holds, after the block, the folders that another process stored meanwhile: nothing of them was
+        written, and what was concluded from them is void. No lock is held before the end of the block. Where the block
+        raises nothing is written.
+
+        Raises:
+            StoreBusy: at the end, as ``store``; nothing was written.
         """
         ...
 
@@ -89,6 +103,11 @@ class MemoryIndex:
         known.pending.clear()
         self._folders[folder] = known
         return True
+
+    @contextmanager
+    def batch(self) -> Iterator[set[str]]:
+        """Nothing is written anyway."""
+        yield set()
 
     def rename(self, old: str, new: str) -> None:
         """Carry the index of ``old`` over to ``new``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -203,42 +204,46 @@ def is_current(connection: apsw.Connection, folder: str, known: FolderIndex) -> 
     return found == ((known.version, known.epoch) if known.version else None)
 
 
-def save(connection: apsw.Connection, folder: str, known: FolderIndex) -> int | None:
-    """Write what is pending in ``known``; returns the record's new version, None where another was quicker."""
-    name = _text(folder)
-    pending = known.pending
+def save(connection: apsw.Connection, folders: Mapping[str, FolderIndex]) -> set[str]:
+    """Write what is pending in ``folders`` in one transaction; returns those for which another was quicker."""
     with _Transaction(connection, "immediate"):
-        stored = connection.execute("select id, version, epoch from folder where name=?", (name,)).fetchone()
-        if stored is None:
-            if known.version:
-                return None
-            number = _new_folder(connection, name, known)
-        else:
-            number, version, epoch = stored
-            if (version, epoch) != (known.version, known.epoch):
-                return None
-        if pending.all:
-            connection.execute("delete from block where folder=?", (number,))
-            connection.execute("delete from tombstone where folder=?", (number,))
-        _write_entries(connection, number, known)
-        tombstones = known.tombstones if pending.all else pending.buried
+        return {folder for folder, known in folders.items() if not _save(connection, _text(folder), known)}
+
+
+def _save(connection: apsw.Connection, name: str | bytes, known: FolderIndex) -> bool:
+    pending = known.pending
+    stored = connection.execute("select id, version, epoch from folder where name=?", (name,)).fetchone()
+    if stored is None:
+        if known.version:
+            return False
+        number = _new_folder(connection, name, known)
+    else:
+        number, version, epoch = stored
+        if (version, epoch) != (known.version, known.epoch):
+            return False
+    if pending.all:
+        connection.execute("delete from block where folder=?", (number,))
+        connection.execute("delete from tombstone where folder=?", (number,))
+    _write_entries(connection, number, known)
+    if tombstones := known.tombstones if pending.all else pending.buried:
         connection.executemany(
             "insert or ignore into tombstone values(?,?,?)", ((number, modseq, uid) for modseq, uid in tombstones)
         )
+    if known.forgotten:
         connection.execute("delete from tombstone where folder=? and modseq<=?", (number, known.forgotten))
-        connection.execute(
-            "update folder set version=?, uidvalidity=?, uidnext=?, highest_modseq=?, forgotten=?, stamp=? where id=?",
-            (
-                known.version + 1,
-                known.uidvalidity,
-                known.uidnext,
-                known.highest_modseq,
-                known.forgotten,
-                _text(known.stamp),
-                number,
-            ),
-        )
-    return known.version + 1
+    connection.execute(
+        "update folder set version=?, uidvalidity=?, uidnext=?, highest_modseq=?, forgotten=?, stamp=? where id=?",
+        (
+            known.version + 1,
+            known.uidvalidity,
+            known.uidnext,
+            known.highest_modseq,
+            known.forgotten,
+            _text(known.stamp),
+            number,
+        ),
+    )
+    return True
 
 
 def _new_folder(connection: apsw.Connection, name: str | bytes, known: FolderIndex) -> int:
@@ -259,10 +264,8 @@ def _write_entries(connection: apsw.Connection, folder: int, known: FolderIndex)
         number = entry[0] // SPAN
         if wanted is None or number in wanted:
             blocks.setdefault(number, []).append(entry)
-    connection.executemany(
-        "delete from block where folder=? and number=?",
-        ((folder, number) for number in (wanted or set()) - set(blocks)),
-    )
+    if empty := (wanted or set()) - blocks.keys():
+        connection.executemany("delete from block where folder=? and number=?", ((folder, number) for number in empty))
     connection.executemany(
         "insert or replace into block values(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         ((folder, number, *pack(entries)) for number, entries in blocks.items()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, TypeVar
 
 import apsw
@@ -130,6 +130,10 @@ class SqlDriver(SqlQuota):
         directory, name = os.path.split(self._database.path)
         files = ("", name, f"{name}-wal")
         return [WatchPoint(directory, lambda name: "everything" if name in files else None, contents=True)]
+
+    def look_together(self) -> AbstractContextManager[set[FolderPath]]:
+        """See Watchable.look_together: a look changes nothing."""
+        return nullcontext(set())
 
     def folder_tokens(self) -> dict[FolderPath, Token]:
         """See Watchable.folder_tokens."""

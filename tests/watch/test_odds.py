@@ -1,0 +1,150 @@
+"""What a watch survives: databases that vanish, file systems that come and go, copies, commits while it looks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.peers import refuse
+
+from mailstore import FolderPath, Store, StoreBusy, open_store
+from mailstore.watch import FlagsChanged, FolderCreated, MessageAppended, Replica, Watch
+from mailstore.watch.replica import State
+
+INBOX = FolderPath(("INBOX",))
+A = FolderPath(("A",))
+MAIL = b"Subject: x\n\nbody\n"
+
+
+@pytest.fixture
+def maildir(tmp_path: Path) -> Iterator[Store]:
+    with open_store(f"maildir:{tmp_path}/M", create=True) as opened:
+        yield opened
+
+
+def heard(watch: Watch, count: int) -> list:
+    """Return the next ``count`` events; fewer only where none comes for ten seconds."""
+    events: list = []
+    while len(events) < count and (more := watch.batch(10)):
+        events += more
+    return events
+
+
+def replica_of(watch: Watch, store: Store) -> Replica:
+    """Return a replica of what the watch begins with."""
+    replica = Replica()
+    for info in store.changes(None).folders:
+        if info.selectable:
+            rows = store.folder(info.path).rows(0)
+            replica.folders[info.path] = {row.uid: State(row.flags, row.keywords) for row in rows}
+    return replica
+
+
+def test_a_database_that_is_deleted_ends_no_watch(tmp_path: Path) -> None:
+    with open_store(f"sqlite:{tmp_path}/x.db", create=True) as store:
+        store.inbox.append(MAIL)
+        with store.watch() as watch:
+            for name in os.listdir(tmp_path):
+                os.unlink(tmp_path / name)
+            assert watch.batch(0.5) == []
+            assert not watch.closed
+
+
+def test_a_folder_that_was_copied_is_a_folder_of_its_own(maildir: Store) -> None:
+    """The copy has its original's id: both lie in dovecot-uidlist."""
+    maildir.create("A").append(MAIL)
+    with maildir.watch() as watch:
+        replica = replica_of(watch, maildir)
+        root = maildir.location.path
+        shutil.copytree(f"{root}/.A", f"{root}/.B")
+        events = heard(watch, 2)
+        assert [type(event) for event in events] == [FolderCreated, MessageAppended]
+        shutil.rmtree(f"{root}/.A")
+        for event in events + heard(watch, 1):
+            replica.apply(event)
+        assert {str(path): len(messages) for path, messages in replica.folders.items()} == {"INBOX": 0, "B": 1}
+
+
+@pytest.mark.root
+def test_a_file_system_that_goes_away_and_comes_back(tmp_path: Path) -> None:
+    """Taken away while the store has files of it open: the watches stay with what nobody can see."""
+    place = tmp_path / "mount"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "tmpfs", str(place)]
+    if os.getuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        refuse("no file systems can be mounted here")
+    location = f"maildir:{place}/M"
+    try:
+        open_store(location, create=True).close()
+        with open_store(location) as store, store.watch() as watch:
+            replica = replica_of(watch, store)
+            subprocess.run(["umount", "-l", place], check=True)
+            subprocess.run(mount, check=True)
+            with open_store(location, create=True) as other:
+                other.inbox.append(MAIL)
+                watch.look_everywhere()  # as the safety poll does
+                for event in heard(watch, 2):
+                    replica.apply(event)
+                assert list(replica.folders[INBOX]) == [1]
+                other.inbox.append(MAIL)
+                (event,) = heard(watch, 1)  # long before the next safety poll
+                assert (event.folder, event.uid) == (INBOX, 2)
+    finally:
+        subprocess.run(["umount", "-l", place], check=False)
+
+
+def test_a_commit_in_the_midst_of_a_look_is_our_own_in_the_next(maildir: Store) -> None:
+    with maildir.watch(own=False) as watch:
+        changes_of = watch._source.changes_of
+
+        def and_then_ours(*args: object) -> object:
+            found = changes_of(*args)  # type: ignore[arg-type]
+            if not maildir.inbox.state().messages:
+                return found
+            watch._source.changes_of = changes_of  # type: ignore[method-assign]
+            maildir.inbox.add_flags([1], ["\\Seen"])
+            return found
+
+        watch._source.changes_of = and_then_ours  # type: ignore[method-assign, assignment]
+        with open_store(str(maildir.location)) as other:
+            other.inbox.append(MAIL)
+            assert [type(event) for event in heard(watch, 1)] == [MessageAppended]
+            assert watch.batch(0.5) == []
+            other.inbox.add_flags([1], ["\\Flagged"])
+            assert [type(event) for event in heard(watch, 1)] == [FlagsChanged]
+
+
+def test_our_own_change_stays_our_own_while_the_folder_cannot_be_looked_at(maildir: Store) -> None:
+    with maildir.watch(own=False) as watch:
+        ask = watch._source._changes_or_why
+        busy = StoreBusy("another program is at it", path="", waited=0.0)
+        watch._source._changes_or_why = lambda *_: busy  # type: ignore[method-assign, assignment]
+        maildir.inbox.append(MAIL)
+        assert watch.batch(0.3) == []
+        watch._source._changes_or_why = ask  # type: ignore[method-assign]
+        assert watch.batch(0.5) == []
+        assert len(watch._known[INBOX]) == 1
+
+
+def test_where_another_process_was_quicker_its_answer_is_told(maildir: Store) -> None:
+    """Both found the same message; what we concluded from it is void, and its modseq is the one that was stored."""
+    with open_store(str(maildir.location)) as other, maildir.watch() as watch:
+        name = f"{maildir.location.path}/new/1700000000.M1P1.host"
+        changes = watch._source.changes
+        stored: list[int] = []
+
+        def and_then_the_other(*args: object) -> object:
+            found = changes(*args)  # type: ignore[arg-type]
+            if not stored:
+                stored.append(other.inbox.state().highest_modseq)
+            return found
+
+        watch._source.changes = and_then_the_other  # type: ignore[method-assign, assignment]
+        Path(name).write_bytes(MAIL)
+        (event,) = heard(watch, 1)
+        assert (event.uid, event.modseq) == (1, stored[0])
+        assert event.modseq == maildir.inbox.state().highest_modseq
