@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from mailstore import SetState, Store, open_store
-from mailstore.errors import FolderExists, InvalidFolderName
+from mailstore.drivers.mbox.held import Held
+from mailstore.errors import FolderExists, InvalidFolderName, StoreBusy
 from mailstore.model.info import BODY
 from mailstore.model.names import FolderPath
 from mailstore.system import fs
+from mailstore.system.lockrules import LockRules
 from mailstore.testing.faults import Plan, in_child
 
 LINE = b"From joe@example.org Thu Nov  9 22:33:52 2023\n"
@@ -203,3 +205,22 @@ def test_a_store_is_closed_whose_folder_went_away_with_its_directory(tmp_path: P
         store.rename("A", "B")
         assert not os.path.exists(tmp_path / "tree" / "A.sbd")
         assert [message.uid for message in store.folder("B/x").messages(0)] == [1]
+
+
+def test_a_folder_is_not_renamed_under_an_append(tmp_path):
+    """The append would find its file under another name, and its mail would be taken for not stored."""
+    location = f"mbox:{tmp_path}/t?layout=sbd"
+    with open_store(location, create=True, folders=True) as store:
+        store.create("A").append(b"Subject: x\n\n")
+        store.create("A/B").append(b"Subject: y\n\n")
+        file = tmp_path / "t" / "A.sbd" / "B"
+        with (
+            open_store(location, lock_timeout=0.2) as other,
+            Held(str(file), LockRules(timeout=1.0)),
+            pytest.raises(StoreBusy),
+        ):
+            other.rename("A", "C")
+        assert sorted(str(info.path) for info in store.folders()) == ["A", "A/B", "INBOX"]
+        store.rename("A", "C")
+        assert [len(store.folder(name)) for name in ("C", "C/B")] == [1, 1]
+        assert [path.name for path in tmp_path.rglob("*.lock") if "mailstore" not in path.name] == []

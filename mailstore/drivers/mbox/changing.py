@@ -13,11 +13,11 @@ from mailstore.drivers.mbox.staging import StagedMessage, are_plain
 from mailstore.drivers.mbox.sync import Folder
 from mailstore.drivers.mbox.writing import Locked, Marked, New
 from mailstore.drivers.sidecar import Entry
-from mailstore.errors import Unsupported
+from mailstore.errors import StorageFailure, Unsupported
 from mailstore.formats.mbox.dialect import Dialect
 from mailstore.model.changes import Append, Change, Expunge, Outcome, SetFlags, SetState
 from mailstore.model.flags import DELETED, RECENT, SYSTEM_FLAGS, same_keywords, subtract_keywords, unite_keywords
-from mailstore.system import clock
+from mailstore.system import clock, fs
 
 
 class Changer:
@@ -79,7 +79,13 @@ class Changer:
             meta = staged.meta if change.meta is None else change.meta
             news.append(New(staged, meta, change.uid))
             outcomes.append(None)
-        entries = iter(held.append(news) if news else ())
+        appended = held.append(news) if news else []
+        if len(appended) < len(news):
+            raise StorageFailure(
+                f"{fs.shown(folder.path)} got another name while mail was appended to it: look there for the mail",
+                path=folder.path,
+            )
+        entries = iter(appended)
         given: dict[bytes, Outcome] = {}
         for at, change in enumerate(appends):
             if outcomes[at] is None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from itertools import groupby
 
 from mailstore.drivers.mbox import journal, note
@@ -202,8 +202,19 @@ class MboxDriver(MboxQuota):
                 steps.append((source.children, target.children))
             steps = [step for step in steps if os.path.lexists(step[0])]
             names = [(self._name(folders[path].file), self._moved_name(path, old, new)) for path in moving]
-            with self._tallied():
+            files = [folders[path].file for path in moving]
+            with self._tallied(), self._unwritten(files):
                 Intent(self._layout.root, steps, names).run(self._index)
+
+    @contextmanager
+    def _unwritten(self, files: Sequence[str]) -> Iterator[None]:
+        """Keep others from appending to files that get other names meanwhile; a dotlock would keep the old name."""
+        kernel = LockRules(self._rules.kernel, "none", self._rules.timeout)
+        with ExitStack() as stack:
+            for file in sorted(files) if kernel.methods else ():
+                if os.path.isfile(file):
+                    stack.enter_context(Held(file, kernel))
+            yield
 
     def _moved_name(self, path: FolderPath, old: FolderPath, new: FolderPath) -> str:
         place, source, target = self._layout.place(path), self._layout.place(old), self._layout.place(new)
