@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 
 from mailstore.doctor import outputs
-from mailstore.doctor.machine import Machine
+from mailstore.doctor.machine import Answer, Machine
 from mailstore.doctor.report import CCLIENT, DOTLOCK, FCNTL, FLOCK, Program, StaleRule
 
 
@@ -25,19 +25,7 @@ def mutt(machine: Machine) -> Iterator[Program]:
     locks = (*kernel, DOTLOCK) if options.get("use_dotlock", True) else kernel
     helper = machine.find("mutt_dotlock")
     group = machine.group(helper) if helper is not None else None
-    yield Program(
-        key="mutt",
-        name="mutt",
-        path=path,
-        version=outputs.version(answer.text) if answer is not None else "",
-        role="reads",
-        write=locks,
-        read=locks,
-        basis="compiled" if options else "default",
-        source="mutt -v" if options else "mutt -v tells nothing",
-        gives_up=5.0,
-        makes=f"group:{group}" if group else "user",
-    )
+    yield _as_built("mutt", "mutt", path, answer, options, locks, f"group:{group}" if group else "user")
 
 
 def neomutt(machine: Machine) -> Iterator[Program]:
@@ -50,17 +38,31 @@ def neomutt(machine: Machine) -> Iterator[Program]:
     locks = _kernel(options, "fcntl", "flock")
     if options.get("use_dotlock") or options.get("dotlock"):
         locks = (*locks, DOTLOCK)
-    yield Program(
-        key="neomutt",
-        name="NeoMutt",
+    yield _as_built("neomutt", "NeoMutt", path, answer, options, locks)
+
+
+def _as_built(
+    key: str,
+    name: str,
+    path: str,
+    answer: Answer | None,
+    options: dict[str, bool],
+    locks: tuple[str, ...],
+    makes: str = "user",
+) -> Program:
+    """Return a program of mutt's kin, whose ``-v`` tells how it was built; it reads under the locks it writes under."""
+    return Program(
+        key=key,
+        name=name,
         path=path,
         version=outputs.version(answer.text) if answer is not None else "",
         role="reads",
         write=locks,
         read=locks,
         basis="compiled" if options else "default",
-        source="neomutt -v" if options else "neomutt -v tells nothing",
+        source=f"{key} -v" if options else f"{key} -v tells nothing",
         gives_up=5.0,
+        makes=makes,
     )
 
 
