@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from itertools import groupby
 
-from mailstore.drivers.mbox import journal, note
+from mailstore.drivers.mbox import journal
 from mailstore.drivers.mbox.changing import Changer
 from mailstore.drivers.mbox.folder import MboxFolder
 from mailstore.drivers.mbox.fresh import MboxFresh
-from mailstore.drivers.mbox.held import Held
 from mailstore.drivers.mbox.intent import Intent
 from mailstore.drivers.mbox.kept import RULES, Kept
 from mailstore.drivers.mbox.layout import SUBSCRIPTIONS, Layout, Tree
-from mailstore.drivers.mbox.locking import locked
+from mailstore.drivers.mbox.locking import forget_note, locked, unwritten
 from mailstore.drivers.mbox.quota import MboxQuota
 from mailstore.drivers.mbox.reading import Options
 from mailstore.drivers.mbox.staging import StagedMessage, stage
@@ -203,18 +202,8 @@ class MboxDriver(MboxQuota):
             steps = [step for step in steps if os.path.lexists(step[0])]
             names = [(self._name(folders[path].file), self._moved_name(path, old, new)) for path in moving]
             files = [folders[path].file for path in moving]
-            with self._tallied(), self._unwritten(files):
+            with self._tallied(), unwritten(files, self._rules):
                 Intent(self._layout.root, steps, names).run(self._index)
-
-    @contextmanager
-    def _unwritten(self, files: Sequence[str]) -> Iterator[None]:
-        """Keep others from appending to files that get other names meanwhile; a dotlock would keep the old name."""
-        kernel = LockRules(self._rules.kernel, "none", self._rules.timeout)
-        with ExitStack() as stack:
-            for file in sorted(files) if kernel.methods else ():
-                if os.path.isfile(file):
-                    stack.enter_context(Held(file, kernel))
-            yield
 
     def _moved_name(self, path: FolderPath, old: FolderPath, new: FolderPath) -> str:
         place, source, target = self._layout.place(path), self._layout.place(old), self._layout.place(new)
@@ -423,11 +412,8 @@ class MboxDriver(MboxQuota):
         """See Driver.close."""
         for folder in self._folders.values():
             folder.close()
-            if self._writable and note.is_kept(folder.path) and os.path.lexists(folder.path):
-                # who is at the mailbox now may have begun an append that the note tells of: then it stays
-                rules = LockRules(folder.rules.methods, folder.rules.helper, 0.0)
-                with suppress(MailstoreError), Held(folder.path, rules):
-                    note.forget(folder.path)
+            if self._writable:
+                forget_note(folder)
         self._folders.clear()
         self._index.close()
 
