@@ -89,7 +89,7 @@ def become(user: str, location: str = "") -> None:
     from mailstore.delivery import ahead
     from mailstore.system import account
 
-    name = user.rpartition("@")[0] or user
+    name = _account(user)
     try:
         ahead.load_for(name, location)
         account.become(name)
@@ -101,6 +101,11 @@ def become(user: str, location: str = "") -> None:
         raise UsageError(f"only root can deliver as another user: {error.strerror}") from error
 
 
+def _account(user: str) -> str:
+    """Return the name of a user's account on this system: what stands before the ``@``, where there is one."""
+    return user.rpartition("@")[0] or user
+
+
 def default_location(user: str) -> str:
     """Return where a system user's mail goes when nothing says otherwise.
 
@@ -109,7 +114,7 @@ def default_location(user: str) -> str:
     Raises:
         NoSuchUser: there is none of that name.
     """
-    name = user.rpartition("@")[0] or user
+    name = _account(user)
     _check(name, user)
     maildir = f"{home_of(name)}/Maildir"
     return f"maildir:{maildir}" if os.path.isdir(maildir) else f"mbox:/var/mail/{name}"
