@@ -22,21 +22,12 @@ from mailstore_cli.quotafiles import read_rules, read_warning
 )
 @click.argument("location", type=options.LocationType())
 @serving.sockets()
-@click.option(
-    "-m", "--folder", default="INBOX", show_default=True, metavar="FOLDER", help="Where mail goes in a mailbox."
+@serving.mailboxes(
+    sub_address="joe+lists@example.org goes to the folder lists of joe.",
+    over_quota="What a full mailbox means: the mail waits in the queue, or goes back.",
 )
 @click.option("--create", is_flag=True, help="Make mailboxes and folders that are not there; nobody is unknown then.")
-@click.option("--sub-address", is_flag=True, help="joe+lists@example.org goes to the folder lists of joe.")
-@click.option("--separator", default="+", show_default=True, metavar="TEXT", help="Between user and folder.")
 @click.option("--once", type=click.Choice(["message-id", "content"]), help="Store no mail that the mailbox has.")
-@click.option(
-    "--over-quota",
-    type=click.Choice(["temporary", "permanent"]),
-    default="temporary",
-    show_default=True,
-    help="What a full mailbox means: the mail waits in the queue, or goes back.",
-)
-@click.option("--quota", metavar="FILE", help="Rules for all mailboxes, instead of those kept with them.")
 @click.option("--on-warning", metavar="COMMAND", help="Run this when a mailbox crosses a threshold of its rules.")
 @click.option("--warning-message", metavar="FILE", help="Put this mail into a mailbox that fills up, once a day.")
 @click.option("--hostname", metavar="NAME", help="As the greeting and Received say it; this host's, if not given.")

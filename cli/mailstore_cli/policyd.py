@@ -32,11 +32,10 @@ STREAMS = "-"
 )
 @click.argument("location", type=options.LocationType())
 @serving.sockets("HOST:PORT, unix:PATH, or - for one client on standard input and output. Repeatable.")
-@click.option(
-    "-m", "--folder", default="INBOX", show_default=True, metavar="FOLDER", help="Where mail goes in a mailbox."
+@serving.mailboxes(
+    sub_address="joe+lists@example.org is joe, and the folder lists.",
+    over_quota="What a full mailbox means: 452, the sender tries again later, or 554, the mail goes back.",
 )
-@click.option("--sub-address", is_flag=True, help="joe+lists@example.org is joe, and the folder lists.")
-@click.option("--separator", default="+", show_default=True, metavar="TEXT", help="Between user and folder.")
 @click.option(
     "--success",
     type=click.Choice(["DUNNO", "OK"]),
@@ -44,14 +43,6 @@ STREAMS = "-"
     show_default=True,
     help="The answer for mail that fits. OK skips the restrictions behind this one.",
 )
-@click.option(
-    "--over-quota",
-    type=click.Choice(["temporary", "permanent"]),
-    default="temporary",
-    show_default=True,
-    help="What a full mailbox means: 452, the sender tries again later, or 554, the mail goes back.",
-)
-@click.option("--quota", metavar="FILE", help="Rules for all mailboxes, instead of those kept with them.")
 @click.option(
     "--unknown-user",
     type=click.Choice(["dunno", "reject"]),

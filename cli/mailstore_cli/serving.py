@@ -42,6 +42,41 @@ def sockets(listen: str = "HOST:PORT or unix:PATH. Repeatable.") -> Callable[[Co
     return decorate
 
 
+def mailboxes(sub_address: str, over_quota: str) -> Callable[[Command], Command]:
+    """Add what says where in a mailbox mail goes and by which limits; the two that differ in meaning bring their help.
+
+    They are ``-m/--folder``, ``--sub-address``, ``--separator``, ``--over-quota`` and ``--quota``.
+    """
+
+    def decorate(command: Command) -> Command:
+        for option in (
+            click.option("--quota", metavar="FILE", help="Rules for all mailboxes, instead of those kept with them."),
+            click.option(
+                "--over-quota",
+                type=click.Choice(["temporary", "permanent"]),
+                default="temporary",
+                show_default=True,
+                help=over_quota,
+            ),
+            click.option(
+                "--separator", default="+", show_default=True, metavar="TEXT", help="Between user and folder."
+            ),
+            click.option("--sub-address", is_flag=True, help=sub_address),
+            click.option(
+                "-m",
+                "--folder",
+                default="INBOX",
+                show_default=True,
+                metavar="FOLDER",
+                help="Where mail goes in a mailbox.",
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
+
+
 def clients(connections: int, idle_timeout: float) -> Callable[[Command], Command]:
     """Add ``--max-connections`` and ``--idle-timeout`` with these defaults."""
 
