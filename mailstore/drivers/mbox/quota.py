@@ -11,6 +11,7 @@ called under one lock of the store more.
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -24,7 +25,7 @@ from mailstore.model.names import FolderPath
 from mailstore.model.quota import NO_RULES, FolderCount, QuotaRules
 
 
-class MboxQuota:
+class MboxQuota(ABC):
     """See mailstore.spi.QuotaKeeping.
 
     Args:
@@ -39,9 +40,9 @@ class MboxQuota:
         self._may_write = writable
         self._tally = Usage(0, 0)
 
+    @abstractmethod
     def _quota_folders(self) -> dict[FolderPath, Folder]:
         """Return the folders there are that hold messages."""
-        raise NotImplementedError
 
     def quota_rules(self) -> QuotaRules | None:
         """See QuotaKeeping.quota_rules."""
