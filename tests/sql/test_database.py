@@ -17,6 +17,7 @@ from mailstore import (
     MailstoreError,
     NoSuchStore,
     NotAStore,
+    StorageFailure,
     StoreBusy,
     UnreadableMessage,
     Unsupported,
@@ -189,6 +190,46 @@ def test_a_removed_wal_is_survived(tmp_path: Path) -> None:
         assert len(store.inbox) == 4
     with open_store(f"sqlite:{path}", readonly=True) as store:
         assert [message.row.body for message in store.inbox.messages(BODY)][1:] == [b"ours", b"theirs", b"ours too"]
+
+
+def test_nothing_is_written_into_a_database_that_was_deleted(tmp_path: Path) -> None:
+    """The file has no name any more: what is committed there would be lost with the connection."""
+    path = filled(tmp_path / "x.db", 1)
+    with open_store(f"sqlite:{path}") as store:
+        assert len(store.inbox) == 1
+        for name in os.listdir(tmp_path):
+            os.unlink(tmp_path / name)
+        with pytest.raises(StorageFailure, match=r"x\.db is gone"):
+            store.inbox.append(b"lost?")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_database_that_another_took_the_place_of_is_not_mixed_up_with_it(tmp_path: Path) -> None:
+    """The accounts' numbers mean others there; who asks for the folders gets those of the new database."""
+    path = tmp_path / "x.db"
+    with open_store(f"sqlite:{path}?account=ann", create=True) as store:
+        store.create("Mine")
+        inbox = store.inbox
+        inbox.append(b"ann's")
+        filled(tmp_path / "new.db", 2)
+        with open_store(f"sqlite:{tmp_path}/new.db?account=bob", create=True):
+            pass
+        with open_store(f"sqlite:{tmp_path}/new.db?account=ann", create=True) as other:
+            other.inbox.append(b"of the new one")
+        for suffix in ("-wal", "-shm"):
+            os.unlink(f"{path}{suffix}")  # as who restores a backup must: SQLite would take them for the new one's
+        os.replace(tmp_path / "new.db", path)
+        for attempt in (lambda: inbox.append(b"x"), lambda: list(inbox.rows(BODY)), store.quota.usage):
+            with pytest.raises(StorageFailure, match="another file"):
+                attempt()
+        assert [str(info.path) for info in store.folders()] == ["INBOX"]
+        store.inbox.append(b"ann's again")
+        with pytest.raises(StorageFailure, match="another file"):
+            list(inbox.rows(BODY))
+    with open_store(f"sqlite:{path}?account=ann", readonly=True) as store:
+        assert [message.row.body for message in store.inbox.messages(BODY)] == [b"of the new one", b"ann's again"]
+    with open_store(f"sqlite:{path}?account=bob", readonly=True) as store:
+        assert len(store.inbox) == 0
 
 
 @pytest.mark.parametrize("keep", [50, 100, 8192, 20_000])

@@ -54,6 +54,34 @@ def test_a_database_that_is_deleted_ends_no_watch(tmp_path: Path) -> None:
             assert not watch.closed
 
 
+@pytest.mark.parametrize("away", [False, True])
+def test_a_database_that_is_deleted_and_made_anew_is_followed(tmp_path: Path, away: bool) -> None:
+    """With the directory it is in, too. The old one stays open and can be read; this store object wrote nothing."""
+    place = tmp_path / "d"
+    place.mkdir()
+    location = f"sqlite:{place}/x.db"
+    with open_store(location, create=True) as store:
+        store.inbox.append(MAIL)
+        store.create("A").append(MAIL)
+    with open_store(location) as store, store.watch() as watch:
+        replica = replica_of(watch, store)
+        for name in os.listdir(place):
+            os.unlink(place / name)
+        if away:
+            place.rmdir()
+            place.mkdir()
+        with open_store(location, create=True) as other:
+            for _ in range(3):
+                other.inbox.append(MAIL)
+            other.create("B").append(MAIL)
+            wanted = {"INBOX": [1, 2, 3], "B": [1]}
+            while (told := {str(path): sorted(uids) for path, uids in replica.folders.items()}) != wanted:
+                events = watch.batch(10)
+                assert events, told
+                for event in events:
+                    replica.apply(event)
+
+
 def test_a_folder_that_was_copied_is_a_folder_of_its_own(maildir: Store) -> None:
     """The copy has its original's id: both lie in dovecot-uidlist."""
     maildir.create("A").append(MAIL)

@@ -11,6 +11,9 @@ Problems, and what is done about each:
   process may take itself for the last, remove the ``-wal`` and leave us writing into a file without a name. So
   mailstore.drivers.sql.opened names what is open, for nothing here to open it another way; and each
   transaction looks whether ``-shm`` is still the file it was (another library may have closed a descriptor).
+- The database itself may be deleted, or another one put in its place, while it is open: what is committed to the old
+  file is lost with the connection, and in the new one the numbers of accounts and folders mean others. So each
+  transaction looks whether the file is still the one that was opened, and fails where it is not.
 - Through a WAL every page is written twice. While a new database is filled in bulk it keeps SQLite's rollback journal,
   which spares pages that are new, and half the time of a conversion. The first small commit, closing, or another
   process that opens the database turns it to WAL. EXTRA is FULL, and syncs the directory when that journal goes; with
@@ -81,6 +84,7 @@ class Database:
         self._connection: apsw.Connection | None = None
         self._process = 0
         self._stamp: Stamp | None = None
+        self._file: tuple[int, int] | None = None
         self._shared: tuple[int, int] | None = None
         self._taking_back: Callable[[], object] | None = None
         self._waiting_since = 0.0
@@ -104,6 +108,23 @@ class Database:
         self._filling = version == 0
         if not self._filling:
             self._use_wal()
+
+    def successor(self) -> Database:
+        """Open the database that has this one's name now; this one is to be closed.
+
+        Raises:
+            NotAStore, CorruptStore, StorageFailure: there is none, or none that can be used yet.
+        """
+        database = Database(self.path, readonly=self.readonly, timeout=self._timeout)
+        try:
+            if self.readonly:
+                database.check()
+            else:
+                database.prepare(create=False)
+        except BaseException:
+            database.close()
+            raise
+        return database
 
     def _use_wal(self) -> None:
         """Leave the rollback journal for the WAL, unless another process is at work just now."""
@@ -217,15 +238,32 @@ class Database:
         """Return the connection of this process to the files that others use, opening it where need be."""
         if self._connection is not None and self._process != os.getpid():
             self._connection = self._taking_back = None
+        self._check_file()
         if self._connection is not None and not self._connection.in_transaction and self._is_cut_off():
             self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             self.close()
         if self._connection is None:
             forks.drop_inherited()
+            if self._file is None:
+                self._file = inode(self.path)  # before it is opened: one that comes in between is not taken for it
             self._connection = forks.track(self._open_for_reading() if self.readonly else self._open_for_writing())
             self._process = os.getpid()
             self._taking_back = note(self._connection, self.path) if self._stamp is None else None
         return self._connection
+
+    def _check_file(self) -> None:
+        """Raise StorageFailure where the file is not the one that was opened first."""
+        if self.is_replaced:
+            from mailstore.errors import StorageFailure
+
+            there = inode(self.path) is not None
+            why = "is another file than the one that was opened: open it again" if there else "is gone"
+            raise StorageFailure(f"{self.path} {why}", path=self.path)
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether the database that was opened has its name no more."""
+        return self._file is not None and self._file != inode(self.path)
 
     def _is_cut_off(self) -> bool:
         return self._shared is not None and self._shared != inode(self.path + "-shm")
@@ -299,7 +337,7 @@ class Database:
         for _ in range(_TRIES):
             connection = self._current()
             connection.execute("BEGIN IMMEDIATE")
-            if not self._is_cut_off():
+            if not (self._is_cut_off() or self.is_replaced):
                 self._shared = inode(self.path + "-shm")
                 return connection
             connection.execute("ROLLBACK")

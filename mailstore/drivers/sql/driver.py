@@ -53,8 +53,9 @@ class SqlDriver(SqlQuota):
 
     def __init__(self, database: Database, name: str, settings: Settings) -> None:
         self._database = database
+        self._name, self._settings = name, settings
         super().__init__(database, self._find_account(name, settings), settings)
-        self._epoch = self._ask(lambda connection: str(connection.execute(SQLITE.render(sql.EPOCH)).get))
+        self._epoch = self._find_epoch()
         self.capabilities = Capabilities(
             format="sqlite",
             writable=not database.readonly,
@@ -86,13 +87,30 @@ class SqlDriver(SqlQuota):
                 self._add_folder(connection, int(account), INBOX)
         return int(account)
 
+    def _find_epoch(self) -> str:
+        return self._ask(lambda connection: str(connection.execute(SQLITE.render(sql.EPOCH)).get))
+
     def _ask(self, ask: Callable[[apsw.Connection], _T]) -> _T:
         return self._database.read(ask)
+
+    def _follow(self) -> None:
+        """Go over to the database that was put in the old one's place; folders that were opened before stay behind."""
+        old, self._database = self._database, self._database.successor()
+        try:
+            self._account = self._find_account(self._name, self._settings)
+            self._epoch = self._find_epoch()
+        except BaseException:
+            self._database.close()
+            self._database = old
+            raise
+        old.close()
 
     # -- folders
 
     def changes(self, since: str | None) -> StoreDelta:
-        """See Driver.changes."""
+        """See Driver.changes. Where another database took the place of the one that was opened, it is the other's."""
+        if self._database.is_replaced:
+            self._follow()
 
         def ask(connection: apsw.Connection) -> tuple[int, list[FolderRow], list[FolderPath]]:
             account = self._account
