@@ -126,7 +126,7 @@ def convert(
 
         report = convert_stores(old, new, wanted, watch)
         there = {info.path for info in new.folders() if info.selectable}
-    left_out = [entry for entry in report.folders if entry.skipped and entry.folder not in there]
+    left_out = [entry for entry in report.folders if entry.skipped and entry.target not in there]
     return _show_report(report, left_out, quiet, as_json)
 
 

@@ -1,7 +1,7 @@
 """Copy any mail store into any other, and tell whether two stores hold the same mail.
 
 >>> from mailstore import open_store
->>> from mailstore.convert import convert
+>>> from mailstore.convert import Conversion, convert
 >>> with open_store("mbox:old", readonly=True) as old, open_store("maildir:new", create=True) as new:  # doctest: +SKIP
 ...     report = convert(old, new)
 ...     print(report.copied, report.ok)
@@ -9,8 +9,8 @@
 
 from mailstore.convert.journal import journal_path
 from mailstore.convert.losses import LOSSES
-from mailstore.convert.options import Options, Progress
-from mailstore.convert.pipeline import convert
+from mailstore.convert.options import Options, Progress, Targets
+from mailstore.convert.pipeline import Conversion, convert
 from mailstore.convert.plan import Plan, PlannedFolder, plan
 from mailstore.convert.report import FolderReport, Loss, Problem, Report
 from mailstore.convert.verify import Comparison, Difference, verify_stores
@@ -18,6 +18,7 @@ from mailstore.convert.verify import Comparison, Difference, verify_stores
 __all__ = [
     "LOSSES",
     "Comparison",
+    "Conversion",
     "Difference",
     "FolderReport",
     "Loss",
@@ -27,6 +28,7 @@ __all__ = [
     "Problem",
     "Progress",
     "Report",
+    "Targets",
     "convert",
     "journal_path",
     "plan",

@@ -35,7 +35,7 @@ class Appender:
         """
         self._folder = folder
         self._run = folder.run
-        self._path = folder.path
+        self._target = folder.target
         self._rules = rules
         self._source = source
         self._uidvalidity = before.uidvalidity
@@ -67,7 +67,7 @@ class Appender:
                     self._stage(arrivals, facts)
                 finally:
                     close_all(arrivals)
-                self._run.advance("copy", self._path, len(facts), sum(fact.size for fact in facts))
+                self._run.advance("copy", self._folder.path, len(facts), sum(fact.size for fact in facts))
                 if self._size >= COMMIT_BYTES or len(self._staged) >= COMMIT_MESSAGES:
                     self.commit()
             self.commit()
@@ -100,15 +100,13 @@ class Appender:
 
     def _commit_some(self, batch: list[tuple[Fact, Staged]]) -> list[tuple[Fact, Staged]]:
         """Commit ``batch`` as far as it goes, note it, and return what is left to try."""
-        journal, path = self._run.journal, self._path
+        journal, way = self._run.journal, self._folder.way
         facts = [fact for fact, _ in batch]
-        journal.intend(path, facts, self._uidvalidity, self._uidnext)
+        journal.intend(way, facts, self._uidvalidity, self._uidnext)
         try:
-            outcomes = self._run.destination.commit(
-                [Append(path, staged, fact.uid if fact.recorded and self._hints else 0) for fact, staged in batch]
-            )
+            outcomes = self._run.destination.commit([self._append(*one) for one in batch])
         except MessageError as error:
-            journal.done(path, self._uidvalidity, [0] * len(batch))
+            journal.done(way, self._uidvalidity, [0] * len(batch))
             if len(batch) > 1:  # nothing was changed, and nobody said which one it was
                 middle = len(batch) // 2
                 return self._commit_some(batch[:middle]) + batch[middle:]
@@ -119,10 +117,13 @@ class Appender:
         if stored:
             self._uidvalidity = next(outcome.uidvalidity for outcome in outcomes if outcome.uids)
             self._uidnext = stored[-1] + 1
-        journal.done(path, self._uidvalidity, uids)
+        journal.done(way, self._uidvalidity, uids)
         arrived = [fact for fact, uid in zip(facts, uids, strict=True) if uid]
         self._folder.stored(arrived, stored, self._hints)
         return self._after_failure(batch, outcomes)
+
+    def _append(self, fact: Fact, staged: Staged) -> Append:
+        return Append(self._target, staged, fact.uid if fact.recorded and self._hints else 0)
 
     def _adopt_numbering(self, first: Fact) -> None:
         """Take the source's UIDVALIDITY over, before the folder shows a UID.
@@ -131,7 +132,7 @@ class Appender:
         """
         theirs = state_of(self._source) if first.recorded else None
         if theirs is not None:
-            (outcome,) = self._run.destination.commit([SetState(self._path, theirs.uidvalidity)])
+            (outcome,) = self._run.destination.commit([SetState(self._target, theirs.uidvalidity)])
             if outcome.status == "done":
                 self._uidvalidity = theirs.uidvalidity
                 self._hints = True

@@ -62,7 +62,7 @@ def compare_folder(folder: FolderRun) -> bool:
 
 def _look(folder: FolderRun) -> list[_Seen]:
     run = folder.run
-    there = run.destination.driver.folder(folder.path)
+    there = run.destination.driver.folder(folder.target)
     if len(folder.expected) >= PARALLEL_FROM and run.parallel > 1:
         sharded = there if "shard" in run.destination.capabilities.native and isinstance(there, Shards) else None
         shards = sharded.shards(run.parallel) if sharded is not None else []

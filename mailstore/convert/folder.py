@@ -17,7 +17,6 @@ from mailstore.convert.transit import Rules
 from mailstore.errors import FolderError, MailstoreError, Unsupported
 from mailstore.model.changes import SetState
 from mailstore.model.info import BODY, META
-from mailstore.model.names import FolderPath
 from mailstore.spi import FolderDriver
 
 _FETCH = 1000
@@ -33,7 +32,7 @@ def copy_folder(run: Run, folder: FolderRun) -> bool:
     """
     try:
         source = run.source.driver.folder(folder.path)
-        rules = _rules(run, folder.path)
+        rules = _rules(run, folder)
     except MailstoreError as error:
         folder.fail(error)
         return False
@@ -46,24 +45,24 @@ def copy_folder(run: Run, folder: FolderRun) -> bool:
         return True
     same = compare_folder(folder)
     if same:
-        run.journal.verified(folder.path)
+        run.journal.verified(folder.way)
     return same
 
 
-def _rules(run: Run, path: FolderPath) -> Rules:
+def _rules(run: Run, folder: FolderRun) -> Rules:
     capabilities = run.destination.capabilities
     return Rules(
-        path,
+        folder.path,
         run.rejected,
         capabilities.max_message,
         None if capabilities.exact else run.destination.canonical,
-        fitting(capabilities, known_keywords(run.destination, path)),
+        fitting(capabilities, known_keywords(run.destination, folder.target)),
     )
 
 
 def _copy(folder: FolderRun, source: FolderDriver, rules: Rules) -> None:
     looked_up = settle(folder)
-    if not folder.run.journal.record(folder.path).entries:
+    if not folder.run.journal.record(folder.way).entries:
         reader = FolderReader(folder, source, rules)
         if copy_fresh(folder, source, rules, reader):
             return
@@ -76,7 +75,7 @@ def _copy(folder: FolderRun, source: FolderDriver, rules: Rules) -> None:
 
 def _copy_missing(folder: FolderRun, source: FolderDriver, rules: Rules, looked_up: set[int]) -> None:
     """Copy what the journal does not know yet."""
-    record = folder.run.journal.record(folder.path)
+    record = folder.run.journal.record(folder.way)
     pending = find_pending(folder, source, record.entries)
     expect_earlier(folder, pending, record, looked_up, rules)
     folder.report.skipped += len(pending.stored) - folder.report.copied
@@ -91,7 +90,7 @@ def _append(
 
     Where they end early and it is not the ``last`` try, False, and nothing is told of what could not be copied.
     """
-    there = folder.run.destination.folder(folder.path, create=True)
+    there = folder.run.destination.folder(folder.target, create=True)
     before = there.state()
     appender = Appender(folder, rules, source, before, state_of(source) if last else None)
     appender.append_all(batches)
@@ -119,14 +118,14 @@ def _missing(reader: FolderReader, source: FolderDriver, pending: Pending) -> It
 
 def _adopt_state(folder: FolderRun, source: FolderDriver) -> None:
     """Carry UIDNEXT and HIGHESTMODSEQ where the destination folder has the source's numbering, or is new and empty."""
-    ours = folder.run.destination.folder(folder.path).state()
+    ours = folder.run.destination.folder(folder.target).state()
     theirs = state_of(source)
     if theirs is None:
         return
     # A folder that is empty but had messages must not give their UIDs again; one that never had any has no history.
     empty_now = ours.uidnext == 1 and theirs.uidnext > 1 and folder.run.source.capabilities.uids and not theirs.messages
     if empty_now or (ours.uidvalidity == theirs.uidvalidity and ours.uidnext < theirs.uidnext):
-        state = SetState(folder.path, theirs.uidvalidity, theirs.uidnext, theirs.highest_modseq)
+        state = SetState(folder.target, theirs.uidvalidity, theirs.uidnext, theirs.highest_modseq)
         folder.run.destination.commit([state])
 
 

@@ -39,7 +39,7 @@ def copy_fresh(folder: FolderRun, source: FolderDriver, rules: Rules, reader: Fo
         StoreError: the destination cannot go on; nothing of the folder is there.
     """
     shortcut = folder.run.destination.fresh_folders
-    fresh = shortcut.fresh(folder.path) if shortcut is not None else None
+    fresh = shortcut.fresh(folder.target) if shortcut is not None else None
     if shortcut is None or fresh is None:
         return False
     try:
@@ -101,21 +101,20 @@ def _fill(reader: FolderReader, batches: Iterator[Batch], fresh: FreshFolder, te
 
 
 def _publish(folder: FolderRun, source: FolderDriver, fresh: FreshFolder, parts: Sequence[_Part]) -> bool:
-    run, path = folder.run, folder.path
     taken = _joined(parts)
     if not taken.facts:
         return False
     keep = taken.facts[0].recorded
     state = state_of(source) if keep else None
-    adopted = None if state is None else SetState(path, state.uidvalidity, state.uidnext, state.highest_modseq)
-    run.journal.intend(path, taken.facts, 0, 1)
+    adopted = None if state is None else SetState(folder.target, state.uidvalidity, state.uidnext, state.highest_modseq)
+    folder.run.journal.intend(folder.way, taken.facts, 0, 1)
     try:
         uids = fresh.publish([receipt for part in parts for receipt in part.receipts], adopted)
     except MailstoreError:
-        run.journal.done(path, 0, [0] * len(taken.facts))
+        folder.run.journal.done(folder.way, 0, [0] * len(taken.facts))
         raise
     # Asking for a UIDVALIDITY that was not adopted would list the whole folder once more: the journal does without.
-    run.journal.done(path, 0 if state is None else state.uidvalidity, uids)
+    folder.run.journal.done(folder.way, 0 if state is None else state.uidvalidity, uids)
     folder.count(taken)
     folder.stored(taken.facts, uids, state is not None)
     return True

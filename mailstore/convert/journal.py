@@ -19,7 +19,8 @@ printable ASCII. Docs in ``docs/convert.md``:
 
     mailstore journal 1
     source      LOCATION [-> OPTIONS]           the lines below are about this source (and account of the destination)
-    folder      NAME                            ... and about this folder (one-string form)
+    folder      NAME [TARGET]                   ... and about this folder (one-string form), and the destination's where
+                                                that is called otherwise
     message     KEY SHA256 [SHA256-AS-STORED]   one message of the intent that follows
     intent      COUNT UIDVALIDITY UIDNEXT       the messages above are about to be committed
     done        UIDVALIDITY UIDS                they are (UIDVALIDITY 0: not asked for); UIDS in order as ``1:500,502``,
@@ -48,6 +49,16 @@ from mailstore.system import fs, locks
 
 _MAGIC = "mailstore journal 1"
 _SAFE = " !#$&'()*+,/:;<=>?@[]^`{|}\\\""
+
+
+class Way(NamedTuple):
+    """A folder of the source, and the one of the destination that it goes into."""
+
+    path: FolderPath
+    target: FolderPath
+
+    def __str__(self) -> str:
+        return _encode(str(self.path)) + ("" if self.path == self.target else f"\t{_encode(str(self.target))}")
 
 
 class Entry(NamedTuple):
@@ -144,13 +155,20 @@ class Journal:
     def __exit__(self, *details: object) -> None:
         self._close.close()
 
-    def record(self, path: FolderPath) -> FolderRecord:
+    def record(self, way: Way) -> FolderRecord:
         """Return what is noted of a folder."""
-        return self._records.setdefault(str(path), FolderRecord())
+        return self._records.setdefault(str(way), FolderRecord())
 
-    def intend(self, path: FolderPath, entries: Sequence[Message], uidvalidity: int, uidnext: int) -> None:
+    def others(self, way: Way) -> Iterator[int]:
+        """Yield the UIDs, in the folder that ``way`` leads into, of what came there from other folders."""
+        mine = str(way)
+        for name, record in self._records.items():
+            if name != mine and name.split("\t")[-1] == mine.split("\t")[-1]:
+                yield from (entry.uid for entry in record.entries)
+
+    def intend(self, way: Way, entries: Sequence[Message], uidvalidity: int, uidnext: int) -> None:
         """Note that ``entries`` are about to be committed; durable on return."""
-        self.record(path).unresolved = Intent(list(entries), uidvalidity, uidnext)
+        self.record(way).unresolved = Intent(list(entries), uidvalidity, uidnext)
         lines = [
             f"message\t{_encode(one.key)}\t{one.digest.hex()}\n"
             if one.digest == one.stored
@@ -158,25 +176,25 @@ class Journal:
             for one in entries
         ]
         lines.append(f"intent\t{len(entries)}\t{uidvalidity}\t{uidnext}\n")
-        self._append(path, "".join(lines), sync=True)
+        self._append(way, "".join(lines), sync=True)
 
-    def done(self, path: FolderPath, uidvalidity: int, uids: Sequence[int]) -> None:
+    def done(self, way: Way, uidvalidity: int, uids: Sequence[int]) -> None:
         """Note the UIDs that the messages of the last intent got; 0 for one that was not stored."""
-        record = self.record(path)
+        record = self.record(way)
         _resolve(record, uidvalidity, uids)
-        self._append(path, f"done\t{uidvalidity}\t{format_uids(uids)}\n" if any(uids) else "nothing\n")
+        self._append(way, f"done\t{uidvalidity}\t{format_uids(uids)}\n" if any(uids) else "nothing\n")
 
-    def forget(self, path: FolderPath) -> None:
+    def forget(self, way: Way) -> None:
         """Note that nothing noted of the folder so far holds."""
-        self._records[str(path)] = FolderRecord()
-        self._append(path, "forget\n")
+        self._records[str(way)] = FolderRecord()
+        self._append(way, "forget\n")
 
-    def verified(self, path: FolderPath) -> None:
+    def verified(self, way: Way) -> None:
         """Note that everything noted of the folder was compared with the destination."""
-        record = self.record(path)
+        record = self.record(way)
         if record.verified != len(record.entries):
             record.verified = len(record.entries)
-            self._append(path, "verified\n")
+            self._append(way, "verified\n")
 
     def sync(self) -> None:
         """Make the last notes durable."""
@@ -205,15 +223,15 @@ class Journal:
         if text:
             self._records = _parse(text.decode("ascii", "replace"), path).get(self._source, {})
 
-    def _append(self, path: FolderPath, lines: str, sync: bool = False) -> None:
+    def _append(self, way: Way, lines: str, sync: bool = False) -> None:
         if self._fd < 0:
             return
-        name = str(path)
+        name = str(way)
         with fs.errors(self.path or ""):
             if self._folder is None:
-                lines = f"source\t{_encode(self._source)}\nfolder\t{_encode(name)}\n{lines}"
+                lines = f"source\t{_encode(self._source)}\nfolder\t{name}\n{lines}"
             elif self._folder != name:
-                lines = f"folder\t{_encode(name)}\n{lines}"
+                lines = f"folder\t{name}\n{lines}"
             fs.write_all(self._fd, lines.encode("ascii"))
             self._folder = name
             if sync:
@@ -221,7 +239,7 @@ class Journal:
 
 
 def read_records(path: str | None, source: str) -> dict[str, FolderRecord]:
-    """Return what the journal at ``path`` notes of ``source``, by folder; nothing where there is no journal."""
+    """Return what the journal at ``path`` notes of ``source``, by ``str(Way)``; nothing where there is no journal."""
     if path is None or not os.path.exists(path):
         return {}
     with fs.errors(path), open(path, "rb") as file:
@@ -316,7 +334,7 @@ def _read_lines(lines: Iterator[str], sources: dict[str, dict[str, FolderRecord]
             case "source":
                 records = sources.setdefault(_decode(fields[0]), {})
             case "folder":
-                name = _decode(fields[0])
+                name = "\t".join([fields[0], *fields[1:2]])
                 record = records.setdefault(name, FolderRecord())
             case "intent":
                 if len(pending) != int(fields[0]):

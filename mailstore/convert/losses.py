@@ -6,7 +6,7 @@ capabilities leave nothing to lose, not a message is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mailstore.convert.report import Loss
@@ -60,7 +60,7 @@ class LossScan:
         """Fields of the messages that must be looked at; -1 where no message need be."""
 
     def add_folders(self, infos: Sequence[FolderInfo]) -> None:
-        """Look at the folders themselves."""
+        """Look at the folders themselves, by the names that the destination gives them."""
         capabilities = self._capabilities
         guessed = {info.path: info.special_use for info in guess_special_use([_bare(info) for info in infos])}
         parents = {info.path.parent for info in infos}
@@ -117,19 +117,29 @@ class LossScan:
         self._tallies.setdefault(name, _Tally()).add(example)
 
 
-def find_losses(source: Store, infos: Sequence[FolderInfo], destination: Store) -> list[Loss]:
-    """Return what converting these folders would lose; reads messages only where some could lose something."""
+def find_losses(
+    source: Store, infos: Sequence[FolderInfo], placed: Mapping[FolderPath, FolderPath], destination: Store
+) -> list[Loss]:
+    """Return what converting these folders would lose; reads messages only where some could lose something.
+
+    ``placed``: the destination's name of each.
+    """
     scan = LossScan(destination.capabilities, destination.canonical)
-    scan.add_folders(infos)
+    scan.add_folders(renamed(infos, placed))
     if scan.want >= 0:
-        for info in carried(infos, destination.capabilities):
-            if info.selectable:
-                _scan_folder(scan, source, info.path, destination)
+        going = carried(renamed(infos, placed), destination.capabilities)
+        for info in infos:
+            if info.selectable and placed[info.path] in going:
+                _scan_folder(scan, source, info.path, known_keywords(destination, placed[info.path]))
     return scan.losses()
 
 
-def _scan_folder(scan: LossScan, source: Store, path: FolderPath, destination: Store) -> None:
-    keywords = known_keywords(destination, path)
+def renamed(infos: Sequence[FolderInfo], placed: Mapping[FolderPath, FolderPath]) -> list[FolderInfo]:
+    """Return folders of the source under the names that the destination gives them."""
+    return [replace(info, path=placed[info.path]) for info in infos]
+
+
+def _scan_folder(scan: LossScan, source: Store, path: FolderPath, keywords: dict[str, str]) -> None:
     try:
         for position, row in enumerate(source.folder(path).rows(scan.want), 1):
             if row.error is None:
@@ -148,14 +158,15 @@ def known_keywords(store: Store, path: FolderPath) -> dict[str, str]:
         return {}
 
 
-def carried(infos: Sequence[FolderInfo], capabilities: Capabilities) -> list[FolderInfo]:
-    """Return those folders that the destination can have."""
+def carried(infos: Sequence[FolderInfo], capabilities: Capabilities) -> set[FolderPath]:
+    """Return the names of those folders, as the destination calls them, that it can have."""
+    paths = {info.path for info in infos}
     if not capabilities.folders:
-        return [info for info in infos if info.path.is_inbox]
+        return {path for path in paths if path.is_inbox}
     if not capabilities.mail_and_children:
-        full = [info.path for info in infos if info.selectable]
-        return [info for info in infos if not any(info.path.is_below(path) for path in full if not path.is_inbox)]
-    return list(infos)
+        full = [info.path for info in infos if info.selectable and not info.path.is_inbox]
+        return {path for path in paths if not any(path.is_below(other) for other in full)}
+    return paths
 
 
 def refuse(losses: Sequence[Loss], allowed: frozenset[str]) -> None:

@@ -8,19 +8,23 @@ journal makes it safe to run again after that, after a kill, and at any time.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from types import TracebackType
+from typing import Self
 
 from mailstore.convert.folder import copy_folder
 from mailstore.convert.identity import check_apart, pair_identity
-from mailstore.convert.journal import Journal, journal_path
-from mailstore.convert.losses import carried, find_losses, refuse
+from mailstore.convert.journal import Journal, Way, journal_path
+from mailstore.convert.losses import carried, find_losses, refuse, renamed
 from mailstore.convert.options import Options, ProgressCallback
 from mailstore.convert.rejected import Rejected
 from mailstore.convert.report import FolderReport, Report
 from mailstore.convert.run import FolderRun, Run
 from mailstore.errors import FolderError, MailstoreError, ReadOnlyStore, Unsupported
 from mailstore.model.changes import FolderInfo
+from mailstore.model.names import FolderPath
 from mailstore.store import Store
 
 
@@ -48,43 +52,100 @@ def convert(
         ReadOnlyStore, StorageFull, StorageFailure, StoreBusy, CannotCreate: the destination cannot go on. What was
             copied so far is safe and noted; run again when the cause is mended.
     """
-    started = time.monotonic()
-    options = options or Options()
-    check_apart(source.location, destination.location)
-    if not destination.capabilities.writable:
-        raise ReadOnlyStore("the destination cannot be written", path=destination.location.path)
-    infos = options.select(source.folders())
-    losses = find_losses(source, infos, destination)
-    refuse(losses, options.allow_loss)
-    report = Report(str(source.location), str(destination.location), losses=losses)
-    path = options.journal or (journal_path(destination.location) if destination.capabilities.persistent else None)
-    with Journal(path, pair_identity(source.location, destination.location)) as journal:
-        report.journal = path or ""
+    with Conversion(source, destination, options, progress) as conversion:
+        return conversion.carry()
+
+
+class Conversion:
+    """A conversion that can be carried on again and again, with its journal open; a context manager."""
+
+    def __init__(
+        self,
+        source: Store,
+        destination: Store,
+        options: Options | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> None:
+        """Begin; nothing is done yet. Arguments as for ``convert``.
+
+        Raises:
+            UsageError: source and destination are the same or one lies in the other.
+            ReadOnlyStore: the destination cannot be written.
+        """
+        self._source = source
+        self._destination = destination
+        self._options = options = options or Options()
+        self._progress = progress
+        self._close = ExitStack()
+        self._journal: Journal | None = None
+        check_apart(source.location, destination.location)
+        if not destination.capabilities.writable:
+            raise ReadOnlyStore("the destination cannot be written", path=destination.location.path)
+        self._path = options.journal or (
+            journal_path(destination.location) if destination.capabilities.persistent else None
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close.close()
+
+    def carry(self, folders: Collection[FolderPath] | None = None) -> Report:
+        """Carry over what the source has and the destination has not yet: one pass, as ``convert`` does it.
+
+        Args:
+            folders: look at these folders of the source alone, of those that the options select; None is all. One that
+                is not there (any more) is passed over.
+
+        Raises:
+            LossRefused, NoSuchFolder, UsageError, StorageFull …: as for ``convert``.
+            StoreBusy, CannotCreate, CorruptStore: as for Journal, which the first pass opens.
+        """
+        started = time.monotonic()
+        options, destination = self._options, self._destination
+        infos = options.select(self._source.folders())
+        placed = options.place(infos)
+        if folders is not None:
+            infos = [info for info in infos if info.path in folders]
+        losses = find_losses(self._source, infos, placed, destination)
+        refuse(losses, options.allow_loss)
+        report = Report(str(self._source.location), str(destination.location), losses=losses, journal=self._path or "")
         rejected = Rejected(options, destination.location)
-        run = Run(source, destination, options, journal, report, rejected, progress)
+        journal = self._open_journal()
+        run = Run(self._source, destination, options, journal, report, rejected, self._progress)
         with destination.quota.unenforced():
-            same = _copy_folders(run, infos)
+            same = _copy_folders(run, infos, placed)
         journal.sync()
-    if options.verify:
-        report.verified = same
-    report.seconds = time.monotonic() - started
-    return report
+        if options.verify:
+            report.verified = same
+        report.seconds = time.monotonic() - started
+        return report
+
+    def _open_journal(self) -> Journal:
+        if self._journal is None:
+            source = pair_identity(self._source.location, self._destination.location)
+            self._journal = self._close.enter_context(Journal(self._path, source))
+        return self._journal
 
 
-def _copy_folders(run: Run, infos: Sequence[FolderInfo]) -> bool:
-    going = {info.path for info in carried(infos, run.destination.capabilities)}
+def _copy_folders(run: Run, infos: Sequence[FolderInfo], placed: Mapping[FolderPath, FolderPath]) -> bool:
+    going = carried(renamed(infos, placed), run.destination.capabilities)
     there = {info.path: info for info in run.destination.folders()}
     same = True
     for info in infos:
+        way = Way(info.path, placed[info.path])
         if info.selectable:
-            folder = FolderRun(run, info.path, FolderReport(info.path))
+            folder = FolderRun(run, way, FolderReport(*way))
             run.report.folders.append(folder.report)
-            if info.path in going:
+            if way.target in going:
                 same &= copy_folder(run, folder)
             else:
                 _leave_out(run, folder)
-        if info.path in going:
-            _carry_attributes(run, info, there.get(info.path))
+        if way.target in going:
+            _carry_attributes(run, info, way.target, there.get(way.target))
     return same
 
 
@@ -96,14 +157,14 @@ def _leave_out(run: Run, folder: FolderRun) -> None:
         folder.fail(error)
 
 
-def _carry_attributes(run: Run, info: FolderInfo, there: FolderInfo | None) -> None:
+def _carry_attributes(run: Run, info: FolderInfo, target: FolderPath, there: FolderInfo | None) -> None:
     """Carry the subscription and the special use where they are not there already."""
     capabilities = run.destination.capabilities
     before = there or replace(info, subscribed=False, special_use=None)
     try:
         if info.subscribed and not before.subscribed and capabilities.subscriptions:
-            run.destination.subscribe(info.path)
+            run.destination.subscribe(target)
         if info.selectable and info.special_use not in (None, before.special_use) and capabilities.special_use:
-            run.destination.set_special_use(info.path, info.special_use)
+            run.destination.set_special_use(target, info.special_use)
     except (FolderError, Unsupported) as error:
         run.report.add_error(info.path, error)

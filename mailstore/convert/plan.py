@@ -7,12 +7,11 @@ from collections import Counter
 from dataclasses import dataclass
 
 from mailstore.convert.identity import pair_identity
-from mailstore.convert.journal import journal_path, read_records
-from mailstore.convert.losses import LossScan, carried, known_keywords
+from mailstore.convert.journal import Way, journal_path, read_records
+from mailstore.convert.losses import LossScan, carried, known_keywords, renamed
 from mailstore.convert.options import Options
 from mailstore.convert.report import Loss, Problem, one_line
 from mailstore.errors import MailstoreError, NoSuchStore
-from mailstore.model.changes import FolderInfo
 from mailstore.model.info import DIGEST, META, SIZE
 from mailstore.model.names import FolderPath
 from mailstore.spi import Location
@@ -25,6 +24,9 @@ class PlannedFolder:
     """One folder of a plan."""
 
     folder: FolderPath
+    """In the source."""
+    target: FolderPath
+    """In the destination."""
     messages: int
     size: int
     """Bytes of all messages."""
@@ -38,6 +40,7 @@ class PlannedFolder:
         """Return it as plain values for JSON."""
         return {
             "folder": str(self.folder),
+            "target": str(self.target),
             "messages": self.messages,
             "bytes": self.size,
             "already": self.already,
@@ -122,47 +125,49 @@ def plan(source: Store, destination: Store | Location, options: Options | None =
 def _plan(source: Store, destination: Store, location: Location, options: Options) -> Plan:
     infos = options.select(source.folders())
     scan = LossScan(destination.capabilities, destination.canonical)
-    scan.add_folders(infos)
+    placed = options.place(infos)
+    scan.add_folders(renamed(infos, placed))
     known = read_records(options.journal or journal_path(location), pair_identity(source.location, location))
-    going = {info.path for info in carried(infos, destination.capabilities)}
+    going = carried(renamed(infos, placed), destination.capabilities)
     folders: list[PlannedFolder] = []
     problems: list[Problem] = []
     for info in infos:
         if info.selectable:
-            record = known.get(str(info.path))
+            way = Way(info.path, placed[info.path])
+            record = known.get(str(way))
             digests = Counter(entry.digest for entry in record.entries) if record else Counter[bytes]()
-            folders.append(_plan_folder(scan, source, info, digests, destination, info.path in going, problems))
+            folders.append(_plan_folder(scan, source, way, digests, destination, way.target in going, problems))
     return Plan(str(source.location), str(location), tuple(folders), tuple(scan.losses()), tuple(problems))
 
 
 def _plan_folder(
     scan: LossScan,
     source: Store,
-    info: FolderInfo,
+    way: Way,
     stored: Counter[bytes],
     destination: Store,
     goes: bool,
     problems: list[Problem],
 ) -> PlannedFolder:
-    keywords = known_keywords(destination, info.path)
+    keywords = known_keywords(destination, way.target)
     want = META | SIZE | max(scan.want, 0) | (DIGEST if stored else 0)
     messages = size = already = unreadable = 0
     try:
-        for row in source.folder(info.path).rows(want):
+        for row in source.folder(way.path).rows(want):
             messages += 1
             if row.error is not None:
                 unreadable += 1
-                problems.append(_problem(info.path, messages, row.error))
+                problems.append(_problem(way.path, messages, row.error))
                 continue
             size += row.size or 0
             if row.digest is not None and stored[row.digest]:
                 stored[row.digest] -= 1
                 already += 1
             elif goes:
-                scan.add_message(info.path, messages, row, keywords)
+                scan.add_message(way.path, messages, row, keywords)
     except MailstoreError as error:
-        problems.append(_problem(info.path, 0, error))
-    return PlannedFolder(info.path, messages, size, already, unreadable, goes)
+        problems.append(_problem(way.path, 0, error))
+    return PlannedFolder(way.path, way.target, messages, size, already, unreadable, goes)
 
 
 def _problem(path: FolderPath, position: int, error: MailstoreError) -> Problem:

@@ -75,6 +75,9 @@ class FolderReport:
     """What became of one folder."""
 
     folder: FolderPath
+    """In the source."""
+    target: FolderPath
+    """In the destination."""
     copied: int = 0
     skipped: int = 0
     """Already there by an earlier run, or given up with an allowed loss."""
@@ -93,6 +96,7 @@ class FolderReport:
         """Return it as plain values for JSON."""
         return {
             "folder": str(self.folder),
+            "target": str(self.target),
             "messages": {
                 "found": self.found,
                 "copied": self.copied,

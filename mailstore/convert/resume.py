@@ -23,14 +23,14 @@ def settle(folder: FolderRun) -> set[int]:
 
     Returns the UIDs there of the messages that are known only from having been looked up by their digest.
     """
-    run, path = folder.run, folder.path
-    record = run.journal.record(path)
+    run, way = folder.run, folder.way
+    record = run.journal.record(way)
     if not record.entries and record.unresolved is None:
         return set()
     try:
-        state = run.destination.folder(path).state()
+        state = run.destination.folder(folder.target).state()
     except NoSuchFolder:
-        run.journal.forget(path)
+        run.journal.forget(way)
         return set()
     if record.entries and not _still_there(folder, record, state):
         return _look_up_all(folder, record, state.uidvalidity)
@@ -44,20 +44,20 @@ def _still_there(folder: FolderRun, record: FolderRecord, state: FolderState) ->
     if record.uidvalidity not in (0, state.uidvalidity) or state.uidnext <= max(entry.uid for entry in record.entries):
         return False
     sample = {entry.uid: entry.stored for entry in record.entries[:: max(1, len(record.entries) // _SAMPLE)]}
-    there = folder.run.destination.folder(folder.path).fetch(sample, DIGEST)
+    there = folder.run.destination.folder(folder.target).fetch(sample, DIGEST)
     found = [message.digest == sample[message.uid] for message in there if message.error is None]
     return all(found) and (bool(found) or record.uidvalidity != 0)
 
 
 def _look_up_all(folder: FolderRun, record: FolderRecord, uidvalidity: int) -> set[int]:
-    run, path = folder.run, folder.path
+    run, way = folder.run, folder.way
     entries = record.entries + (record.unresolved.entries if record.unresolved else [])
     uids = _find(run.destination, folder, entries, range(1, 1 << 32))
-    run.journal.forget(path)
+    run.journal.forget(way)
     found = [(entry, uid) for entry, uid in zip(entries, uids, strict=True) if uid]
     if found:
-        run.journal.intend(path, [entry for entry, _ in found], uidvalidity, 1)
-        run.journal.done(path, uidvalidity, [uid for _, uid in found])
+        run.journal.intend(way, [entry for entry, _ in found], uidvalidity, 1)
+        run.journal.done(way, uidvalidity, [uid for _, uid in found])
     return {uid for _, uid in found}
 
 
@@ -65,16 +65,19 @@ def _look_up_intent(folder: FolderRun, record: FolderRecord, intent: Intent, uid
     known = {entry.uid for entry in record.entries}
     floor = intent.uidnext if intent.uidvalidity == uidvalidity else 1
     uids = _find(folder.run.destination, folder, intent.entries, range(floor, 1 << 32), known)
-    folder.run.journal.done(folder.path, uidvalidity, uids)
+    folder.run.journal.done(folder.way, uidvalidity, uids)
     return {uid for uid in uids if uid}
 
 
 def _find(
     store: Store, folder: FolderRun, entries: Sequence[Message], within: range, known: Iterable[int] = ()
 ) -> list[int]:
-    """Return, for each entry in order, the UID of a message of that digest, each used once; 0 where there is none."""
-    passed = set(known)
-    there = store.folder(folder.path)
+    """Return, for each entry in order, the UID of a message of that digest, each used once; 0 where there is none.
+
+    Those that another folder of the source is known to have put there are passed over.
+    """
+    passed = {*known, *folder.run.journal.others(folder.way)}
+    there = store.folder(folder.target)
     uids = [row.uid for row in there.rows(0) if row.uid in within and row.uid not in passed]
     by_digest: defaultdict[bytes, deque[int]] = defaultdict(deque)
     for message in there.fetch(uids, DIGEST):

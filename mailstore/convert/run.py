@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mailstore.convert.journal import Journal
+from mailstore.convert.journal import Journal, Way
 from mailstore.convert.options import Options, Progress, ProgressCallback
 from mailstore.convert.rejected import Rejected
 from mailstore.convert.report import FolderReport, Report
@@ -53,10 +53,20 @@ class FolderRun:
     """One folder of a conversion under way."""
 
     run: Run
-    path: FolderPath
+    way: Way
     report: FolderReport
     expected: dict[int, Fact] = field(default_factory=dict)
     """What must be in the destination, by its UID there."""
+
+    @property
+    def path(self) -> FolderPath:
+        """The folder in the source."""
+        return self.way.path
+
+    @property
+    def target(self) -> FolderPath:
+        """The folder in the destination."""
+        return self.way.target
 
     def fail(self, error: MailstoreError) -> None:
         """Note that the folder as a whole could not be handled (any further)."""

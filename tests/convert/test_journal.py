@@ -14,6 +14,7 @@ from mailstore.convert.identity import pair_identity
 from mailstore.convert.journal import (
     Entry,
     Journal,
+    Way,
     format_uids,
     journal_path,
     parse_uids,
@@ -21,7 +22,8 @@ from mailstore.convert.journal import (
 )
 from mailstore.spi import Location
 
-A, B = FolderPath(("A",)), FolderPath(("B\t\n%é\udcff/x", "y"))
+A, B = (Way(path, path) for path in (FolderPath(("A",)), FolderPath(("B\t\n%é\udcff/x", "y"))))
+C = Way(FolderPath(("C",)), FolderPath(("A",)))
 ONE = Entry("key 1", b"\1" * 32, b"\1" * 32)
 TWO = Entry("k\té\udc80%", b"\2" * 32, b"\3" * 32)
 
@@ -35,6 +37,7 @@ def test_a_journal_is_this_text(tmp_path: Path) -> None:
         journal.intend(B, [ONE], 0, 1)
         journal.done(B, 9, [0])
         journal.forget(A)
+        journal.forget(C)
     assert Path(path).read_text() == (
         "mailstore journal 1\n"
         "source\tmbox:/tmp/old mail\n"
@@ -49,6 +52,8 @@ def test_a_journal_is_this_text(tmp_path: Path) -> None:
         "intent\t1\t0\t1\n"
         "nothing\n"
         "folder\tA\n"
+        "forget\n"
+        "folder\tC\tA\n"
         "forget\n"
     )
 
