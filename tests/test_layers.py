@@ -28,7 +28,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "watch": frozenset({"errors", "model", "spi", "quota", "system"}),
     "facade": frozenset({"errors", "model", "spi", "registry", "quota", "watch"}),
     "survey": frozenset({"facade", "quota", "registry", "spi", "errors", "model", "formats", "system"}),
-    "convert": frozenset({"facade", "errors", "model", "spi", "system"}),
+    "convert": frozenset({"facade", "errors", "model", "formats", "spi", "system"}),
     "service": frozenset({"errors", "system"}),
     "delivery": frozenset({"facade", "quota", "registry", "errors", "model", "formats", "system"}),
     "lmtp": frozenset({"facade", "quota", "delivery", "service", "registry", "errors", "model", "formats", "system"}),

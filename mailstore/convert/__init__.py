@@ -9,6 +9,7 @@
 
 from mailstore.convert.journal import journal_path
 from mailstore.convert.losses import LOSSES
+from mailstore.convert.mapping import Collision, Mapping, Substitution
 from mailstore.convert.options import Options, Progress, Targets
 from mailstore.convert.pipeline import Conversion, convert
 from mailstore.convert.plan import Plan, PlannedFolder, plan
@@ -17,17 +18,20 @@ from mailstore.convert.verify import Comparison, Difference, verify_stores
 
 __all__ = [
     "LOSSES",
+    "Collision",
     "Comparison",
     "Conversion",
     "Difference",
     "FolderReport",
     "Loss",
+    "Mapping",
     "Options",
     "Plan",
     "PlannedFolder",
     "Problem",
     "Progress",
     "Report",
+    "Substitution",
     "Targets",
     "convert",
     "journal_path",
