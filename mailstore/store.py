@@ -374,7 +374,8 @@ class Store:
 
         Args:
             folders: which ones; None is all, those too that come about later.
-            since: a ``Watch.token``: begin with what changed since then. Without it the watch begins now.
+            since: a ``Watch.token``: begin with what changed since then; '' is the token of who knows nothing yet: all
+                that is there is told first, as if it came now. Without it the watch begins now.
             own: tell of changes too that are made through this store object.
             latency: seconds that a change may wait for others while many come.
             polling: look by the clock and use no inotify (mail on NFS that other machines change).

@@ -2,7 +2,8 @@
 
 It holds each folder's id, name and subscription, and where its messages stood (epoch, UIDVALIDITY, modseq, UIDNEXT), so
 that whoever was away learns of folders that were renamed meanwhile and of what changed in each. Compressed JSON in
-base64url; some fifty bytes a folder.
+base64url; some fifty bytes a folder. The empty text is the token of whoever knows nothing yet: all that is there is
+told, as if it came now; a listing that was read beside the watch would be of another moment.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import NamedTuple
 
 from mailstore.errors import InvalidFolderName, UsageError
 from mailstore.model.changes import FolderInfo, Token
-from mailstore.model.names import FolderPath
+from mailstore.model.names import INBOX, FolderPath
 
 _VERSION = 1
 _MOST = 1 << 28
@@ -46,11 +47,13 @@ def write_token(points: list[Point]) -> str:
 
 
 def read_token(text: str) -> list[Point]:
-    """Return what a token says.
+    """Return what a token says; '' says that of the store nothing is known but that it has an INBOX.
 
     Raises:
         UsageError: it is none.
     """
+    if not text:
+        return [Point(FolderInfo("", INBOX), None, 0)]
     try:
         packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         folders = json.loads(_unpack(packed))[f"folders {_VERSION}"]
