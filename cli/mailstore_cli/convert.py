@@ -113,6 +113,11 @@ def convert(
         with open_store(source, readonly=True, lock_timeout=lock_timeout) as old:
             planned = plan_conversion(old, parse_location(dest), wanted)
         return _show_plan(planned, wanted, quiet, as_json)
+    return run_conversion(source, dest, wanted, quiet, as_json, lock_timeout)
+
+
+def run_conversion(source: str, dest: str, wanted: Options, quiet: bool, as_json: bool, lock_timeout: float) -> int:
+    """Convert, print the report, and return the exit code."""
     with ExitStack() as stack:
         old = stack.enter_context(open_store(source, readonly=True, lock_timeout=lock_timeout))
         tree = wanted.needs_folders(old.folders())  # finds a folder that is not there before DEST is made
