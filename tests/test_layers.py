@@ -27,8 +27,12 @@ ALLOWED: dict[str, frozenset[str]] = {
     "quota": frozenset({"errors", "model", "formats", "system", "spi"}),
     "watch": frozenset({"errors", "model", "spi", "quota", "system"}),
     "facade": frozenset({"errors", "model", "spi", "registry", "quota", "watch"}),
-    "survey": frozenset({"facade", "quota", "registry", "spi", "errors", "model", "formats", "system"}),
+    "pages": frozenset({"errors", "system"}),
+    "survey": frozenset({"facade", "quota", "registry", "spi", "errors", "model", "formats", "system", "pages"}),
     "convert": frozenset({"facade", "errors", "model", "formats", "spi", "system"}),
+    "migrate": frozenset(
+        {"convert", "survey", "delivery", "facade", "registry", "spi", "errors", "model", "system", "pages"}
+    ),
     "service": frozenset({"errors", "system"}),
     "delivery": frozenset({"facade", "quota", "registry", "errors", "model", "formats", "system"}),
     "lmtp": frozenset({"facade", "quota", "delivery", "service", "registry", "errors", "model", "formats", "system"}),
@@ -58,10 +62,8 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "cli": frozenset({"click", "tqdm"}),
 }
 # What the command line may import: the public packages.
-PUBLIC = frozenset(
-    f"mailstore{name}"
-    for name in ("", ".convert", ".delivery", ".doctor", ".lmtp", ".policy", ".quota", ".service", ".survey", ".watch")
-)
+_PACKAGES = ["convert", "delivery", "doctor", "lmtp", "migrate", "policy", "quota", "service", "survey", "watch"]
+PUBLIC = frozenset(f"mailstore{name}" for name in ("", *(f".{package}" for package in _PACKAGES)))
 WRITING_OS = frozenset(
     name
     for names in (

@@ -13,6 +13,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from mailstore.pages.files import (
+        write_file,
+    )
     from mailstore.survey.drift import (
         Drift,
         drift_of,
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
         accounts_csv,
         groups_csv,
         prometheus,
-        write_file,
     )
     from mailstore.survey.facts import (
         iso,
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
+    "mailstore.pages.files": ("write_file",),
     "mailstore.survey.drift": (
         "Drift",
         "drift_of",
@@ -82,7 +85,6 @@ _HOMES = {
         "accounts_csv",
         "groups_csv",
         "prometheus",
-        "write_file",
     ),
     "mailstore.survey.facts": (
         "iso",

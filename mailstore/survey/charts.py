@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from mailstore.survey.figures import count_label, day_label, percent_label, size_label, size_ticks
+from mailstore.pages.figures import count_label, day_label, percent_label, size_label, size_ticks
+from mailstore.pages.text import harmless, text
 from mailstore.survey.history import Sample
 from mailstore.survey.outlook import Forecast
 from mailstore.survey.result import Account, FolderShare, Group
-from mailstore.survey.text import harmless
 from mailstore.survey.treemap import Box, squarify
 
 WIDTH = 1040
@@ -25,11 +25,6 @@ _LETTER = 0.62
 """Width of a letter in ems, about; a little less in most fonts."""
 _BOLD = 0.7
 _MOST_YEARS = 24
-
-
-def text(value: str) -> str:
-    """Return text from anywhere fit for a page."""
-    return escape(harmless(value))
 
 
 def _svg(name: str, title: str, body: Sequence[str], height: float, width: float = WIDTH) -> str:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Callable, Iterable, Sequence
 
-from mailstore.errors import CannotCreate
+from mailstore.pages.text import harmless
 from mailstore.survey.facts import iso
 from mailstore.survey.look import folder_of
 from mailstore.survey.result import Account, By, GroupQuota, Survey
-from mailstore.survey.text import harmless
-from mailstore.system import fs
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _COLUMNS: tuple[tuple[str, Callable[[Account], object]], ...] = (
@@ -32,22 +29,6 @@ _COLUMNS: tuple[tuple[str, Callable[[Account], object]], ...] = (
     ("oldest", lambda one: iso(one.oldest)),
     ("newest", lambda one: iso(one.newest)),
 )
-
-
-def write_file(path: str, text: str, *, private: bool = False) -> None:
-    """Make ``text`` the contents of a file: all old or all new, so that whoever reads it finds it whole; durable.
-
-    Args:
-        path: absolute.
-        text: written as UTF-8.
-        private: only the owner may read a file made now (else everybody; one that was there keeps its permissions).
-
-    Raises:
-        CannotCreate: its directory is missing or may not be written to.
-        StorageFull, StorageFailure: it cannot be written.
-    """
-    with fs.errors(path, CannotCreate):
-        fs.replace_file(path, text.encode(), None if private or os.path.lexists(path) else 0o644)
 
 
 def accounts_csv(accounts: Iterable[Account]) -> str:

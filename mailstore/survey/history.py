@@ -22,8 +22,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from mailstore.errors import MailstoreError, StorageFailure
+from mailstore.pages.text import harmless
 from mailstore.survey.result import Account
-from mailstore.survey.text import harmless
 from mailstore.system import fs
 from mailstore.system.calls import write_all
 from mailstore.system.places import state_directory

@@ -1,20 +1,13 @@
-"""A report as one page of HTML: nothing is loaded from elsewhere and nothing is executed.
-
-The problem. Folder names, subjects and senders are others' text, and the page is opened by an administrator.
-
-The solution. There is no script at all (a Content-Security-Policy says so to the browser), every text is made harmless
-and escaped, and the JSON that the page carries stands in a data block in which no ``<`` is left to end it.
-"""
+"""A report as one page of HTML; see mailstore.pages for what makes it safe to open."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
-from importlib.resources import files
 from time import gmtime
 
-from mailstore.survey.charts import fullness, growth_chart, size_chart, text, usage_map, year_chart
-from mailstore.survey.figures import NOTHING, count_label, day_label, percent_label, size_label
+from mailstore.pages.figures import NOTHING, count_label, day_label, percent_label, size_label
+from mailstore.pages.page import bytes_figure, count_figure, figure, page, section, table, tile_list
+from mailstore.pages.text import text
+from mailstore.survey.charts import fullness, growth_chart, size_chart, usage_map, year_chart
 from mailstore.survey.look import folder_of
 from mailstore.survey.outlook import Forecast
 from mailstore.survey.report import Report, report_facts
@@ -23,18 +16,13 @@ from mailstore.survey.result import Account, Survey, TopMessage
 MOST_ROWS = 500
 """Accounts that the table has; all of them are in the page's data."""
 _MOST_OUTLOOKS = 10
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 def html(report: Report, title: str = "Mail storage") -> str:
     """Return the page."""
     survey = report.survey
-    style = files(__package__).joinpath("page.css").read_text(encoding="utf-8")
-    data = json.dumps(report_facts(report)).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    head = [f'<p class="soft">{_when(survey)}</p>', _tiles(report)]
     body = [
-        f'<header><h1>{text(title)}</h1><p class="soft">{_when(survey)}</p>',
-        _tiles(report),
-        "</header><main>",
         _map(survey),
         _growth(report),
         _distributions(survey),
@@ -42,53 +30,14 @@ def html(report: Report, title: str = "Mail storage") -> str:
         _group_quotas(survey),
         _top(survey),
         _problems(survey),
-        "</main>",
-        f"<footer>{_footer(survey)}</footer>",
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="referrer" content="no-referrer">'
-        f'<link rel="icon" href="data:,"><title>{text(title)}</title><style>\n{style}</style></head><body>'
-        + "\n".join(body)
-        + f'\n<script type="application/json" id="data">{data}</script></body></html>\n'
-    )
+    return page(title, head, body, _footer(survey), report_facts(report))
 
 
 def _when(survey: Survey) -> str:
     from datetime import UTC, datetime
 
     return f"{datetime.fromtimestamp(survey.taken, UTC):%A, %d %B %Y, %H:%M} UTC"
-
-
-# --- figures that a reader and a program find alike
-
-
-def _value(number: float | None, label: str) -> str:
-    return label if number is None else f'<data value="{number}">{label}</data>'
-
-
-def _bytes(size: int | None) -> str:
-    return NOTHING if size is None else _value(size, size_label(size))
-
-
-def _count(count: int | None) -> str:
-    return NOTHING if count is None else _value(count, count_label(count))
-
-
-def _table(head: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], name: str) -> str:
-    """Return a table; each column has a heading and a class."""
-    cells = "".join(f'<th scope="col" class="{kind}">{title}</th>' for title, kind in head)
-    lines = "".join(
-        "<tr>" + "".join(f'<td class="{kind}">{cell}</td>' for cell, (_, kind) in zip(row, head, strict=True)) + "</tr>"
-        for row in rows
-    )
-    return f'<div class="wide"><table id="{name}"><thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table></div>'
-
-
-def _section(title: str, note: str, *parts: str) -> str:
-    return f'<section><h2>{title}</h2><p class="note">{note}</p>{"".join(parts)}</section>'
 
 
 # --- the parts
@@ -99,24 +48,22 @@ def _tiles(report: Report) -> str:
     usage = survey.usage
     near = sum(fullness(account.percent) != "fine" for account in survey.accounts)
     tiles = [
-        (_count(len(survey.accounts)), "account" if len(survey.accounts) == 1 else "accounts"),
-        (_bytes(usage.size), "count towards limits"),
-        (_count(usage.messages), "messages"),
-        (_count(near), "at 80 % of the limit or more"),
+        (count_figure(len(survey.accounts)), "account" if len(survey.accounts) == 1 else "accounts"),
+        (bytes_figure(usage.size), "count towards limits"),
+        (count_figure(usage.messages), "messages"),
+        (count_figure(near), "at 80 % of the limit or more"),
     ]
     if len(survey.accounts) == 1 and survey.accounts[0].percent is not None:
         percent = survey.accounts[0].percent
-        tiles[3] = (_value(round(percent, 2), percent_label(percent)), "of the limit")
+        tiles[3] = (figure(round(percent, 2), percent_label(percent)), "of the limit")
     if len(survey.accounts) == 1 and survey.accounts[0].total is not None:
-        tiles[0] = (_bytes(survey.accounts[0].total.size), "of mail")
+        tiles[0] = (bytes_figure(survey.accounts[0].total.size), "of mail")
     if outlook.per_day is not None:
         sign = "+" if outlook.per_day >= 0 else "&minus;"
         tiles.append((f"{sign}{size_label(abs(outlook.per_day))}", "a day"))
     if survey.unreadable:
-        tiles.append((_count(len(survey.unreadable)), "could not be read"))
-    return (
-        '<ul class="tiles">' + "".join(f"<li><b>{big}</b><span>{small}</span></li>" for big, small in tiles) + "</ul>"
-    )
+        tiles.append((count_figure(len(survey.unreadable)), "could not be read"))
+    return tile_list(tiles)
 
 
 def _map(survey: Survey) -> str:
@@ -128,21 +75,21 @@ def _map(survey: Survey) -> str:
         '<li><i class="aside"></i>does not count towards the limit</li></ul>'
     )
     note = "Each area is a folder&rsquo;s share of all mail, counted or not. Point at one for its size."
-    return _section("Where the space goes", note, f'<div class="wide">{usage_map(survey.accounts)}</div>', legend)
+    return section("Where the space goes", note, f'<div class="wide">{usage_map(survey.accounts)}</div>', legend)
 
 
 def _growth(report: Report) -> str:
     if len(report.growth) < 2:
         note = "One sample is kept each time accounts are looked at; growth shows from the second on."
-        return _section("Growth", note)
+        return section("Growth", note)
     parts = [f'<div class="wide">{growth_chart(report.growth, report.outlook)}</div>']
     if len(report.outlooks) > 1:
         urgent = [pair for pair in report.outlooks if pair[1].outlook in ("reached", "expected")][:_MOST_OUTLOOKS]
         rows = [
             [
                 text(account.name),
-                _bytes(account.usage.size),
-                _bytes(account.limits.size),
+                bytes_figure(account.usage.size),
+                bytes_figure(account.limits.size),
                 _pace(outlook),
                 _full(outlook),
             ]
@@ -155,9 +102,9 @@ def _growth(report: Report) -> str:
             ("A day", "number"),
             ("Full", "number"),
         )
-        parts.append(_table(head, rows, "soonest") if rows else "")
+        parts.append(table(head, rows, "soonest") if rows else "")
     note = _sentence(report.outlook, len(report.outlooks))
-    return _section("Growth", note, *parts)
+    return section("Growth", note, *parts)
 
 
 def _pace(outlook: Forecast) -> str:
@@ -193,10 +140,8 @@ def _distributions(survey: Survey) -> str:
         return ""
     return (
         '<div class="pair">'
-        + _section(
-            "Age", "All mail by year of arrival (UTC).", year_chart(survey.by_year, gmtime(survey.taken).tm_year)
-        )
-        + _section("Size", "All mail by the size of a message: bytes, messages.", size_chart(survey.by_size))
+        + section("Age", "All mail by year of arrival (UTC).", year_chart(survey.by_year, gmtime(survey.taken).tm_year))
+        + section("Size", "All mail by the size of a message: bytes, messages.", size_chart(survey.by_size))
         + "</div>"
     )
 
@@ -210,7 +155,7 @@ def _accounts(survey: Survey) -> str:
     note = "Usage is what counts towards the limit; what is shared on disk counts in shares."
     if len(accounts) > MOST_ROWS:
         note += f" The {MOST_ROWS} largest of {count_label(len(accounts))}; all are in the page&rsquo;s data."
-    return _section("Accounts", note, _table(head, rows, "accounts"))
+    return section("Accounts", note, table(head, rows, "accounts"))
 
 
 def _gauge(percent: float | None) -> tuple[str, str]:
@@ -218,7 +163,7 @@ def _gauge(percent: float | None) -> tuple[str, str]:
     if percent is None:
         return "", ""
     kind = fullness(percent)
-    label = _value(round(percent, 2), percent_label(percent))
+    label = figure(round(percent, 2), percent_label(percent))
     label = label if kind == "fine" else f'<span class="{kind}">{label}</span>'
     return f'<span><i class="{kind}" style="width:{min(percent, 100.0):.1f}%"></i></span>', label
 
@@ -227,12 +172,12 @@ def _account(account: Account) -> list[str]:
     folder = folder_of(account)
     return [
         text(account.name),
-        _bytes(account.usage.size),
-        _bytes(account.limits.size),
+        bytes_figure(account.usage.size),
+        bytes_figure(account.limits.size),
         *_gauge(account.percent),
-        _count(account.usage.messages),
-        _bytes(account.total.size if account.total else None),
-        _bytes(account.footprint.physical if account.footprint else None),
+        count_figure(account.usage.messages),
+        bytes_figure(account.total.size if account.total else None),
+        bytes_figure(account.footprint.physical if account.footprint else None),
         NOTHING if folder is None else text(str(folder)),
         day_label(account.oldest),
         day_label(account.newest),
@@ -247,16 +192,16 @@ def _group_quotas(survey: Survey) -> str:
     rows = [
         [
             text(one.path),
-            _bytes(one.usage.size if one.usage else None),
-            _bytes(one.limits.size),
+            bytes_figure(one.usage.size if one.usage else None),
+            bytes_figure(one.limits.size),
             *_gauge(one.percent),
-            _count(one.usage.messages if one.usage else None),
-            _count(one.members),
+            count_figure(one.usage.messages if one.usage else None),
+            count_figure(one.members),
         ]
         for one in survey.group_quotas
     ]
-    return _section(
-        "Group quotas", "Limits that accounts share, and what all their members hold.", _table(head, rows, "groups")
+    return section(
+        "Group quotas", "Limits that accounts share, and what all their members hold.", table(head, rows, "groups")
     )
 
 
@@ -268,12 +213,12 @@ def _top(survey: Survey) -> str:
     rows = [_message(one) for one in survey.top]
     if len(survey.accounts) == 1:  # which the reader knows
         head, rows = [*head[:3], *head[4:]], [[*row[:3], *row[4:]] for row in rows]
-    return _section("Largest messages", f"The {len(rows)} largest of all.", _table(head, rows, "top"))
+    return section("Largest messages", f"The {len(rows)} largest of all.", table(head, rows, "top"))
 
 
 def _message(one: TopMessage) -> list[str]:
     return [
-        _bytes(one.size),
+        bytes_figure(one.size),
         text(one.subject) or NOTHING,
         text(one.author) or NOTHING,
         text(one.account),
@@ -288,14 +233,14 @@ def _problems(survey: Survey) -> str:
     if not lines:
         return ""
     shown = "".join(f"<li>{line}</li>" for line in lines[:MOST_ROWS])
-    return _section("What could not be read", f"{len(lines)} in all.", f'<ul class="problems">{shown}</ul>')
+    return section("What could not be read", f"{len(lines)} in all.", f'<ul class="problems">{shown}</ul>')
 
 
 def _footer(survey: Survey) -> str:
     disks = dict.fromkeys(account.disk for account in survey.accounts if account.disk is not None)
     said = [
-        f"Disk: {_bytes(disk.free_bytes)} of {_bytes(disk.total_bytes)} free"
-        + ("" if disk.free_inodes is None else f", {_count(disk.free_inodes)} inodes free")
+        f"Disk: {bytes_figure(disk.free_bytes)} of {bytes_figure(disk.total_bytes)} free"
+        + ("" if disk.free_inodes is None else f", {count_figure(disk.free_inodes)} inodes free")
         for disk in list(disks)[:20]
     ]
     said.append("Made by mstore quota report; the page holds its figures as JSON in the element &ldquo;data&rdquo;")

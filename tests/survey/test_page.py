@@ -18,6 +18,8 @@ from support.mstore import mstore
 
 from mailstore import Usage, open_store
 from mailstore.model.names import FolderPath
+from mailstore.pages import page as page_module
+from mailstore.pages.figures import size_label, size_ticks
 from mailstore.survey import (
     Account,
     FolderShare,
@@ -33,9 +35,7 @@ from mailstore.survey import (
     report_facts,
     survey,
 )
-from mailstore.survey import page as page_module
 from mailstore.survey.charts import growth_chart, usage_map, year_chart
-from mailstore.survey.figures import size_label, size_ticks
 from mailstore.survey.growth import together
 from mailstore.survey.report import Report
 from mailstore.survey.treemap import Box, squarify

@@ -13,10 +13,11 @@ from support.maildirs import make, put
 import mailstore.survey as package
 from mailstore import NoSuchStore, Usage, open_store
 from mailstore.model.names import FolderPath
+from mailstore.pages.text import harmless
 from mailstore.survey import Group, Survey, find_targets, survey, survey_facts
 from mailstore.survey import look as look_module
 from mailstore.survey.tally import OTHERS, Tally
-from mailstore.survey.text import author_of, harmless, subject_of
+from mailstore.survey.text import author_of, subject_of
 
 DAY = 86400
 OLD, NEW = 1_400_000_000, 1_700_000_000  # 2014 and 2023
