@@ -7,18 +7,21 @@ from contextlib import ExitStack
 import click
 
 from mailstore import open_store, parse_location
-from mailstore.convert import LOSSES, FolderReport, Options, Plan, Report
+from mailstore.convert import LOSSES, FolderMapping, FolderReport, Options, Plan, Report
 from mailstore.convert import Progress as Step
 from mailstore.convert import convert as convert_stores
 from mailstore.convert import plan as plan_conversion
 from mailstore_cli import options
 from mailstore_cli.exitcodes import FAILED, OK
+from mailstore_cli.mapping import folder_mapping, say_unused, way_text
 from mailstore_cli.names import folder_text, parse_folder, safe
 from mailstore_cli.progress import Progress
 from mailstore_cli.render import out, out_json, plural, say, style, table
 
 _MOST_PROBLEMS = 100
 """So many problems are named on stderr; the JSON report has them all."""
+
+_DECIDED = {"refuse": "refused without --collisions merge or rename", "merge": "merged", "rename": "renamed"}
 
 
 @click.command(
@@ -28,6 +31,7 @@ _MOST_PROBLEMS = 100
         "mstore convert /var/mail/joe maildir:~/Maildir",
         "mstore convert --dry-run ~/Maildir mbox:~/mail",
         "mstore convert ~/Maildir joe.db --exclude 'Trash*' --json > report.json",
+        "mstore convert ~/Maildir joe.db --automap --map Alt=Archive/old",
         "mstore convert joe.db mbox:joe.mbox -f INBOX --allow-loss subscriptions",
         notes=(
             (
@@ -58,6 +62,7 @@ _MOST_PROBLEMS = 100
     help="Accept that DEST cannot hold this: " + ", ".join(sorted(LOSSES)) + ". Repeatable.",
 )
 @options.folder_choice("Convert")
+@folder_mapping
 @click.option("--verify/--no-verify", default=True, help="Read what was copied again and compare it. On by default.")
 @click.option(
     "-j",
@@ -90,6 +95,7 @@ def convert(
     folders: tuple[str, ...],
     include: tuple[str, ...],
     exclude: tuple[str, ...],
+    mapping: FolderMapping,
     verify: bool,
     jobs: int,
     journal: str | None,
@@ -103,6 +109,7 @@ def convert(
         folders=tuple(parse_folder(name) for name in folders),
         include=include,
         exclude=exclude,
+        mapping=mapping,
         allow_loss=frozenset(allow_loss),
         verify=verify,
         journal=journal,
@@ -111,6 +118,7 @@ def convert(
     )
     if dry_run:
         with open_store(source, readonly=True, lock_timeout=lock_timeout) as old:
+            say_unused(mapping, old)
             planned = plan_conversion(old, parse_location(dest), wanted)
         return _show_plan(planned, wanted, quiet, as_json)
     return run_conversion(source, dest, wanted, quiet, as_json, lock_timeout)
@@ -120,6 +128,7 @@ def run_conversion(source: str, dest: str, wanted: Options, quiet: bool, as_json
     """Convert, print the report, and return the exit code."""
     with ExitStack() as stack:
         old = stack.enter_context(open_store(source, readonly=True, lock_timeout=lock_timeout))
+        say_unused(wanted.mapping, old)
         tree = wanted.needs_folders(old.folders())  # finds a folder that is not there before DEST is made
         new = stack.enter_context(open_store(dest, create=True, folders=tree, lock_timeout=lock_timeout))
         progress = stack.enter_context(Progress("converting", unit=" messages", quiet=quiet))
@@ -146,7 +155,7 @@ def _show_plan(planned: Plan, wanted: Options, quiet: bool, as_json: bool) -> in
             ("Folder", "Messages", "Bytes", "Already there", ""),
             [
                 (
-                    folder_text(entry.folder),
+                    way_text(entry.folder, entry.target),
                     str(entry.messages),
                     str(entry.size),
                     str(entry.already),
@@ -158,6 +167,8 @@ def _show_plan(planned: Plan, wanted: Options, quiet: bool, as_json: bool) -> in
         )
         out()
         out(f"{plural(planned.messages, 'message')}, {planned.size} bytes; {planned.already} of them are there already")
+        for collision in planned.collisions:
+            out(style(f"Collision: {safe(str(collision))} ({_DECIDED[wanted.mapping.collisions]})", "yellow"))
         for loss in planned.losses:
             need = "allowed" if loss.name in wanted.allow_loss else f"refused without --allow-loss {loss.name}"
             out(style(f"Loss: {safe(loss.explanation)}: {_some(loss.examples)} ({need})", "yellow"))
@@ -184,7 +195,7 @@ def _print_report(report: Report) -> None:
         ("Folder", "Found", "Copied", "Skipped", "Failed", "Bytes", "UIDs"),
         [
             (
-                folder_text(entry.folder),
+                way_text(entry.folder, entry.target),
                 str(entry.found),
                 str(entry.copied),
                 str(entry.skipped),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import click
 
 from mailstore import FolderInfo, FolderPath, Store, open_store
-from mailstore.convert import Options
+from mailstore.convert import FolderMapping, Options
 from mailstore_cli import options
 from mailstore_cli.convert import run_conversion
 from mailstore_cli.exitcodes import FAILED
@@ -100,7 +100,7 @@ def mb2md(
     if not chosen:
         say(f"{path}: no folder is to be converted")
         return FAILED
-    renaming = Options(folders=tuple(info.path for info in chosen), targets=wanted.targets)
+    renaming = Options(folders=tuple(info.path for info in chosen), mapping=wanted.mapping(chosen))
     code = run_conversion(location, target, renaming, quiet, as_json, lock_timeout)
     if names is not None:
         _subscribe(target, wanted.targets(chosen).values(), lock_timeout)
@@ -154,17 +154,26 @@ class Selection:
         for path in paths:
             above, name = (*(target := self._rename(path))[:-1],), target[-1]
             number = 1
-            while target in named.values():
+            while target in named.values() or (target != path and _folded(target) in map(_folded, named.values())):
                 number += 1
                 target = FolderPath((*above, f"{name}_{number}"))
             named[path] = target
         return named
+
+    def mapping(self, infos: Sequence[FolderInfo]) -> FolderMapping:
+        """Return ``targets`` for a conversion."""
+        return FolderMapping(moves=tuple(self.targets(infos).items()))
 
     def _rename(self, path: FolderPath) -> FolderPath:
         *above, name = path
         if self.strip and name.endswith(f".{self.strip}") and name != f".{self.strip}":
             name = name[: -len(self.strip) - 1]
         return FolderPath(part.replace(".", "_") for part in (*above, name))
+
+
+def _folded(path: FolderPath) -> str:
+    """Return what names that differ in case alone have in common."""
+    return str(path).casefold()
 
 
 def read_list(listed: str, source: str) -> frozenset[FolderPath]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from mailstore import open_store
-from mailstore.convert import Comparison, Options, verify_stores
+from mailstore.convert import Comparison, FolderMapping, Options, verify_stores
 from mailstore.convert import Progress as Step
 from mailstore_cli import options
 from mailstore_cli.exitcodes import FAILED, OK
+from mailstore_cli.mapping import folder_mapping, say_unused
 from mailstore_cli.names import folder_text, parse_folder, safe
 from mailstore_cli.progress import Progress
 from mailstore_cli.render import out, out_json, plural, style
@@ -40,6 +41,7 @@ _UIDS = {
 @click.argument("a", type=options.LocationType())
 @click.argument("b", type=options.LocationType())
 @options.folder_choice("Compare")
+@folder_mapping
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing; the exit code tells.")
 @options.json_flag("One JSON object.")
 def verify(
@@ -48,11 +50,14 @@ def verify(
     folders: tuple[str, ...],
     include: tuple[str, ...],
     exclude: tuple[str, ...],
+    mapping: FolderMapping,
     quiet: bool,
     as_json: bool,
 ) -> int:
     """Compare the stores A and B. Nothing in them is changed."""
-    wanted = Options(folders=tuple(parse_folder(name) for name in folders), include=include, exclude=exclude)
+    wanted = Options(
+        folders=tuple(parse_folder(name) for name in folders), include=include, exclude=exclude, mapping=mapping
+    )
     with (
         open_store(a, readonly=True) as first,
         open_store(b, readonly=True) as second,
@@ -62,6 +67,7 @@ def verify(
         def watch(step: Step) -> None:
             progress.to(step.messages, f"comparing {folder_text(step.folder)}")
 
+        say_unused(mapping, first)
         comparison = verify_stores(first, second, wanted, watch)
     if as_json:
         out_json(comparison.to_dict())

@@ -9,8 +9,8 @@
 
 from mailstore.convert.journal import journal_path
 from mailstore.convert.losses import LOSSES
-from mailstore.convert.mapping import Collision, Mapping, Substitution
-from mailstore.convert.options import Options, Progress, Targets
+from mailstore.convert.mapping import Collision, FolderMapping, Substitution
+from mailstore.convert.options import Options, Progress
 from mailstore.convert.pipeline import Conversion, convert
 from mailstore.convert.plan import Plan, PlannedFolder, plan
 from mailstore.convert.report import FolderReport, Loss, Problem, Report
@@ -22,9 +22,9 @@ __all__ = [
     "Comparison",
     "Conversion",
     "Difference",
+    "FolderMapping",
     "FolderReport",
     "Loss",
-    "Mapping",
     "Options",
     "Plan",
     "PlannedFolder",
@@ -32,7 +32,6 @@ __all__ = [
     "Progress",
     "Report",
     "Substitution",
-    "Targets",
     "convert",
     "journal_path",
     "plan",

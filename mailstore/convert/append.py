@@ -40,8 +40,8 @@ class Appender:
         self._source = source
         self._uidvalidity = before.uidvalidity
         self._uidnext = before.uidnext
-        self._virgin = before.uidnext == 1 and not before.messages
-        self._hints = continued is not None and continued.uidvalidity == before.uidvalidity
+        self._virgin = folder.alone and before.uidnext == 1 and not before.messages
+        self._hints = folder.alone and continued is not None and continued.uidvalidity == before.uidvalidity
         self._staged: list[tuple[Fact, Staged]] = []
         self._size = 0
         self.refused: list[Trouble] = []

@@ -100,7 +100,8 @@ def _append(
         folder.fail(reader.broken)
     reader.taken.troubles += appender.refused
     folder.count(reader.taken)
-    if appender.numbered or (before.uidnext == 1 and not before.messages and not folder.report.copied):
+    empty = before.uidnext == 1 and not before.messages and not folder.report.copied
+    if appender.numbered or (folder.alone and empty):
         _adopt_state(folder, source)
     return True
 

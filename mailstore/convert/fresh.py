@@ -104,7 +104,7 @@ def _publish(folder: FolderRun, source: FolderDriver, fresh: FreshFolder, parts:
     taken = _joined(parts)
     if not taken.facts:
         return False
-    keep = taken.facts[0].recorded
+    keep = folder.alone and taken.facts[0].recorded
     state = state_of(source) if keep else None
     adopted = None if state is None else SetState(folder.target, state.uidvalidity, state.uidnext, state.highest_modseq)
     folder.run.journal.intend(folder.way, taken.facts, 0, 1)

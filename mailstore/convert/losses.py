@@ -6,9 +6,10 @@ capabilities leave nothing to lose, not a message is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from mailstore.convert.mapping import Route
 from mailstore.convert.report import Loss
 from mailstore.errors import LossRefused, MailstoreError, UsageError
 from mailstore.model.caps import Capabilities
@@ -117,26 +118,16 @@ class LossScan:
         self._tallies.setdefault(name, _Tally()).add(example)
 
 
-def find_losses(
-    source: Store, infos: Sequence[FolderInfo], placed: Mapping[FolderPath, FolderPath], destination: Store
-) -> list[Loss]:
-    """Return what converting these folders would lose; reads messages only where some could lose something.
-
-    ``placed``: the destination's name of each.
-    """
+def find_losses(source: Store, routes: Sequence[Route], destination: Store) -> list[Loss]:
+    """Return what converting these folders would lose; reads messages only where some could lose something."""
     scan = LossScan(destination.capabilities, destination.canonical)
-    scan.add_folders(renamed(infos, placed))
+    scan.add_folders([one.target for one in routes])
     if scan.want >= 0:
-        going = carried(renamed(infos, placed), destination.capabilities)
-        for info in infos:
-            if info.selectable and placed[info.path] in going:
-                _scan_folder(scan, source, info.path, known_keywords(destination, placed[info.path]))
+        going = carried([one.target for one in routes], destination.capabilities)
+        for one in routes:
+            if one.source.selectable and one.target.path in going:
+                _scan_folder(scan, source, one.source.path, known_keywords(destination, one.target.path))
     return scan.losses()
-
-
-def renamed(infos: Sequence[FolderInfo], placed: Mapping[FolderPath, FolderPath]) -> list[FolderInfo]:
-    """Return folders of the source under the names that the destination gives them."""
-    return [replace(info, path=placed[info.path]) for info in infos]
 
 
 def _scan_folder(scan: LossScan, source: Store, path: FolderPath, keywords: dict[str, str]) -> None:

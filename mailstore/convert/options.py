@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
-from mailstore.errors import NoSuchFolder, UsageError
+from mailstore.convert.mapping import FolderMapping, route
+from mailstore.errors import NoSuchFolder
 from mailstore.model.changes import FolderInfo
 from mailstore.model.names import FolderPath
-
-Targets = Callable[[Sequence[FolderInfo]], Mapping[FolderPath, FolderPath]]
-"""Told the folders of the source that are wanted, says how the destination calls them; one left out keeps its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +23,7 @@ class Options:
         include: shell patterns on the folder's name in its one-string form (``*`` goes over ``/``, case counts); a
             folder is taken when one matches, or when there are none.
         exclude: the same; a folder that one matches is left out, whatever else says otherwise.
-        targets: how the destination calls the folders; None keeps their names. Several may go into one folder, each of
-            which the answer must name then.
+        mapping: how the folders are called in the destination. The options above mean the source's names.
         allow_loss: names of losses to accept (mailstore.convert.LOSSES).
         verify: re-read from the destination what was copied, and compare.
         journal: path of the journal; None is beside the destination (see mailstore.convert.journal).
@@ -38,7 +35,7 @@ class Options:
     folders: tuple[FolderPath, ...] = ()
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    targets: Targets | None = None
+    mapping: FolderMapping = field(default_factory=FolderMapping)
     allow_loss: frozenset[str] = frozenset()
     verify: bool = True
     journal: str | None = None
@@ -60,27 +57,19 @@ class Options:
         if missing:
             name = str(min(missing))
             raise NoSuchFolder(f"the source has no folder {name}", folder=name)
-        return [info for info in infos if self._wants(info.path)]
-
-    def place(self, infos: Sequence[FolderInfo]) -> dict[FolderPath, FolderPath]:
-        """Return the destination's name of each of ``infos``, the folders that were selected.
-
-        Raises:
-            UsageError: a folder would get into another's without ``targets`` naming both.
-        """
-        named = {} if self.targets is None else self.targets(infos)
-        placed = {info.path: named.get(info.path, info.path) for info in infos}
-        for path in placed.keys() - named.keys():
-            other = next((one for one, target in placed.items() if target == path and one != path), None)
-            if other is not None:
-                raise UsageError(f"{other} would get into {path}, which is another folder of the source")
-        return placed
+        return [info for info in infos if self.wants(info.path)]
 
     def needs_folders(self, infos: list[FolderInfo]) -> bool:
-        """Tell whether a destination made for what is wanted of ``infos`` is to hold folders besides INBOX."""
-        return any(not target.is_inbox for target in self.place(self.select(infos)).values())
+        """Tell whether a destination made for what is wanted of ``infos`` is to hold folders besides INBOX.
 
-    def _wants(self, path: FolderPath) -> bool:
+        Raises:
+            NoSuchFolder: one of ``folders`` is not among them.
+        """
+        self.select(infos)
+        return any(not one.target.path.is_inbox for one in route(infos, (), self.mapping, self.wants).routes)
+
+    def wants(self, path: FolderPath) -> bool:
+        """Tell whether a folder of the source is wanted."""
         name = str(path)
         if self.folders and path not in self.folders:
             return False

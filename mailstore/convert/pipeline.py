@@ -8,7 +8,7 @@ journal makes it safe to run again after that, after a kill, and at any time.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from types import TracebackType
@@ -17,10 +17,12 @@ from typing import Self
 from mailstore.convert.folder import copy_folder
 from mailstore.convert.identity import check_apart, pair_identity
 from mailstore.convert.journal import Journal, Way, journal_path
-from mailstore.convert.losses import carried, find_losses, refuse, renamed
+from mailstore.convert.losses import carried, find_losses, refuse
+from mailstore.convert.mapping import Route
 from mailstore.convert.options import Options, ProgressCallback
 from mailstore.convert.rejected import Rejected
 from mailstore.convert.report import FolderReport, Report
+from mailstore.convert.routing import find_routes, refuse_collisions
 from mailstore.convert.run import FolderRun, Run
 from mailstore.errors import FolderError, MailstoreError, ReadOnlyStore, Unsupported
 from mailstore.model.changes import FolderInfo
@@ -106,18 +108,18 @@ class Conversion:
         """
         started = time.monotonic()
         options, destination = self._options, self._destination
-        infos = options.select(self._source.folders())
-        placed = options.place(infos)
-        if folders is not None:
-            infos = [info for info in infos if info.path in folders]
-        losses = find_losses(self._source, infos, placed, destination)
+        options.select(self._source.folders())
+        routing = find_routes(self._source, destination, options)
+        refuse_collisions(routing, options)
+        routes = [one for one in routing.routes if folders is None or one.source.path in folders]
+        losses = find_losses(self._source, routes, destination)
         refuse(losses, options.allow_loss)
         report = Report(str(self._source.location), str(destination.location), losses=losses, journal=self._path or "")
         rejected = Rejected(options, destination.location)
         journal = self._open_journal()
         run = Run(self._source, destination, options, journal, report, rejected, self._progress)
         with destination.quota.unenforced():
-            same = _copy_folders(run, infos, placed)
+            same = _copy_folders(run, routes)
         journal.sync()
         if options.verify:
             report.verified = same
@@ -131,21 +133,21 @@ class Conversion:
         return self._journal
 
 
-def _copy_folders(run: Run, infos: Sequence[FolderInfo], placed: Mapping[FolderPath, FolderPath]) -> bool:
-    going = carried(renamed(infos, placed), run.destination.capabilities)
+def _copy_folders(run: Run, routes: Sequence[Route]) -> bool:
+    going = carried([one.target for one in routes], run.destination.capabilities)
     there = {info.path: info for info in run.destination.folders()}
     same = True
-    for info in infos:
-        way = Way(info.path, placed[info.path])
-        if info.selectable:
-            folder = FolderRun(run, way, FolderReport(*way))
+    for source, target, alone in routes:
+        way = Way(source.path, target.path)
+        if source.selectable:
+            folder = FolderRun(run, way, FolderReport(*way), alone)
             run.report.folders.append(folder.report)
             if way.target in going:
                 same &= copy_folder(run, folder)
             else:
                 _leave_out(run, folder)
         if way.target in going:
-            _carry_attributes(run, info, way.target, there.get(way.target))
+            _carry_attributes(run, way, target, there.get(way.target))
     return same
 
 
@@ -157,14 +159,14 @@ def _leave_out(run: Run, folder: FolderRun) -> None:
         folder.fail(error)
 
 
-def _carry_attributes(run: Run, info: FolderInfo, target: FolderPath, there: FolderInfo | None) -> None:
+def _carry_attributes(run: Run, way: Way, info: FolderInfo, there: FolderInfo | None) -> None:
     """Carry the subscription and the special use where they are not there already."""
     capabilities = run.destination.capabilities
     before = there or replace(info, subscribed=False, special_use=None)
     try:
         if info.subscribed and not before.subscribed and capabilities.subscriptions:
-            run.destination.subscribe(target)
+            run.destination.subscribe(way.target)
         if info.selectable and info.special_use not in (None, before.special_use) and capabilities.special_use:
-            run.destination.set_special_use(target, info.special_use)
+            run.destination.set_special_use(way.target, info.special_use)
     except (FolderError, Unsupported) as error:
-        run.report.add_error(info.path, error)
+        run.report.add_error(way.path, error)

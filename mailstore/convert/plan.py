@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 from mailstore.convert.identity import pair_identity
 from mailstore.convert.journal import Way, journal_path, read_records
-from mailstore.convert.losses import LossScan, carried, known_keywords, renamed
+from mailstore.convert.losses import LossScan, carried, known_keywords
+from mailstore.convert.mapping import Collision
 from mailstore.convert.options import Options
 from mailstore.convert.report import Loss, Problem, one_line
+from mailstore.convert.routing import find_routes
 from mailstore.errors import MailstoreError, NoSuchStore
 from mailstore.model.info import DIGEST, META, SIZE
 from mailstore.model.names import FolderPath
@@ -57,6 +59,7 @@ class Plan:
         folders: those that hold messages or could, INBOX first, then by name.
         losses: what the destination cannot hold; each must be allowed by name before ``convert`` begins.
         problems: what can be seen now that cannot be read.
+        collisions: folders that would come together; refused unless the mapping says what is to be done.
     """
 
     source: str
@@ -64,6 +67,7 @@ class Plan:
     folders: tuple[PlannedFolder, ...]
     losses: tuple[Loss, ...]
     problems: tuple[Problem, ...]
+    collisions: tuple[Collision, ...] = ()
 
     @property
     def messages(self) -> int:
@@ -91,6 +95,9 @@ class Plan:
             "already": self.already,
             "losses": [loss.to_dict() for loss in self.losses],
             "problems": [problem.to_dict() for problem in self.problems],
+            "collisions": [
+                {"target": str(one.target), "sources": [str(path) for path in one.sources]} for one in self.collisions
+            ],
         }
 
 
@@ -123,21 +130,23 @@ def plan(source: Store, destination: Store | Location, options: Options | None =
 
 
 def _plan(source: Store, destination: Store, location: Location, options: Options) -> Plan:
-    infos = options.select(source.folders())
+    options.select(source.folders())
+    routing = find_routes(source, destination, options)
+    targets = [one.target for one in routing.routes]
     scan = LossScan(destination.capabilities, destination.canonical)
-    placed = options.place(infos)
-    scan.add_folders(renamed(infos, placed))
+    scan.add_folders(targets)
     known = read_records(options.journal or journal_path(location), pair_identity(source.location, location))
-    going = carried(renamed(infos, placed), destination.capabilities)
+    going = carried(targets, destination.capabilities)
     folders: list[PlannedFolder] = []
     problems: list[Problem] = []
-    for info in infos:
-        if info.selectable:
-            way = Way(info.path, placed[info.path])
+    for one in routing.routes:
+        if one.source.selectable:
+            way = Way(one.source.path, one.target.path)
             record = known.get(str(way))
             digests = Counter(entry.digest for entry in record.entries) if record else Counter[bytes]()
             folders.append(_plan_folder(scan, source, way, digests, destination, way.target in going, problems))
-    return Plan(str(source.location), str(location), tuple(folders), tuple(scan.losses()), tuple(problems))
+    losses = tuple(scan.losses())
+    return Plan(str(source.location), str(location), tuple(folders), losses, tuple(problems), routing.collisions)
 
 
 def _plan_folder(

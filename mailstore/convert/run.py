@@ -55,6 +55,8 @@ class FolderRun:
     run: Run
     way: Way
     report: FolderReport
+    alone: bool = True
+    """No other folder of the source goes to the same target: UIDs can be kept."""
     expected: dict[int, Fact] = field(default_factory=dict)
     """What must be in the destination, by its UID there."""
 

@@ -219,3 +219,40 @@ def test_a_message_that_is_refused_is_set_aside(mstore, memory, messages, tmp_pa
     people = mstore("convert", memory, f"{memory}-dest", "--rejected", tmp_path / "aside")
     assert people.exit_code == 1
     assert "1 failed; " in people.lines[-1]
+
+
+def test_folders_under_other_names(mstore, memory, tmp_path):
+    dest = f"sqlite:{tmp_path}/mail.db"
+    rules = ("--map", "Archive=Old", "--map", "Gone=Away", "--prefix", "joe")
+    plan = mstore("convert", "--dry-run", memory, dest, *rules)
+    assert plan.stderr == "mstore: --map Gone: the source has no such folder\n"
+    assert any(line.startswith("Archive/2024 -> joe/Old/2024 ") for line in plan.lines)
+    assert mstore("convert", memory, dest, *rules).exit_code == 0
+    assert sorted(bodies(dest)) == ["INBOX", "joe/INBOX", "joe/Old/2024"]
+    assert mstore("verify", memory, dest, *rules).exit_code == 0
+    assert mstore("verify", memory, dest).exit_code == 1
+
+
+def test_folders_that_would_come_together(mstore, memory, tmp_path):
+    dest = f"sqlite:{tmp_path}/mail.db"
+    rules = ("--map-regex", "s/.*/INBOX/")
+    plan = mstore("convert", "--dry-run", memory, dest, *rules)
+    assert plan.lines[-1] == (
+        "Collision: INBOX: from INBOX and Archive/2024 (refused without --collisions merge or rename)"
+    )
+    assert mstore("convert", "--dry-run", "--json", memory, dest, *rules).object["collisions"] == [
+        {"target": "INBOX", "sources": ["INBOX", "Archive/2024"]}
+    ]
+    ran = mstore("convert", memory, dest, *rules)
+    assert ran.exit_code == 64
+    assert "nothing was done: INBOX: from INBOX and Archive/2024" in ran.stderr
+    assert mstore("convert", memory, dest, *rules, "--collisions", "merge").exit_code == 0
+    assert len(bodies(dest)["INBOX"]) == 4
+
+
+@pytest.mark.parametrize("rule", ["=x", "x=", "x"])
+def test_what_is_no_map_is_refused(mstore, memory, tmp_path, rule):
+    ran = mstore("convert", memory, f"sqlite:{tmp_path}/mail.db", "--map", rule)
+    assert ran.exit_code != 0
+    assert f"--map {rule}: give OLD=NEW" in ran.stderr
+    assert not (tmp_path / "mail.db").exists()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailstore import FolderPath, InvalidFolderName, UsageError
-from mailstore.convert import Mapping, Substitution
+from mailstore.convert import FolderMapping, Substitution
 from mailstore.convert.mapping import Routing, route, substitution
 from mailstore.model.changes import FolderInfo
 from mailstore.model.specialuse import guess_special_use
@@ -24,7 +24,7 @@ def infos(*names: str, uses: dict[str, str] | None = None) -> list[FolderInfo]:
     return [FolderInfo(name, P(name), special_use=(uses or {}).get(name)) for name in names]
 
 
-def routed(mapping: Mapping, *names: str, there: tuple[str, ...] = (), **settings: Any) -> dict[str, str]:
+def routed(mapping: FolderMapping, *names: str, there: tuple[str, ...] = (), **settings: Any) -> dict[str, str]:
     found = route(infos("INBOX", *names), infos("INBOX", *there), mapping, **settings)
     return {str(one.source.path): str(one.target.path) for one in found.routes if one.source.path != P("INBOX")}
 
@@ -34,13 +34,13 @@ def moves(**pairs: str) -> tuple[tuple[FolderPath, FolderPath], ...]:
 
 
 def test_no_rule_changes_no_name() -> None:
-    assert routed(Mapping(), "a", "a/b", "Gesendet", "INBOX/x") == {
+    assert routed(FolderMapping(), "a", "a/b", "Gesendet", "INBOX/x") == {
         name: name for name in ("a", "a/b", "Gesendet", "INBOX/x")
     }
 
 
 def test_a_move_takes_along_what_lies_below_and_the_longest_one_counts() -> None:
-    mapping = Mapping(moves=((P("a"), P("x/y")), (P("a/b"), P("z"))))
+    mapping = FolderMapping(moves=((P("a"), P("x/y")), (P("a/b"), P("z"))))
     assert routed(mapping, "a", "a/c", "a/b", "a/b/d", "ab") == {
         "a": "x/y",
         "a/c": "x/y/c",
@@ -51,21 +51,21 @@ def test_a_move_takes_along_what_lies_below_and_the_longest_one_counts() -> None
 
 
 def test_moves_can_swap_names() -> None:
-    assert routed(Mapping(moves=moves(a="b", b="a")), "a", "b") == {"a": "b", "b": "a"}
+    assert routed(FolderMapping(moves=moves(a="b", b="a")), "a", "b") == {"a": "b", "b": "a"}
 
 
 def test_one_folder_mapped_twice_is_refused() -> None:
     with pytest.raises(UsageError, match="a is mapped twice"):
-        Mapping(moves=((P("a"), P("b")), (P("a"), P("c"))))
+        FolderMapping(moves=((P("a"), P("b")), (P("a"), P("c"))))
 
 
 def test_a_move_of_a_folder_that_is_not_there_is_told() -> None:
-    mapping = Mapping(moves=moves(Sennt="Sent", Old="New"), separator=".")
+    mapping = FolderMapping(moves=moves(Sennt="Sent", Old="New"), separator=".")
     assert mapping.unused(infos("INBOX", "Old.x", "Sent")) == [P("Sennt")]
 
 
 def test_steps_come_in_the_documented_order() -> None:
-    mapping = Mapping(
+    mapping = FolderMapping(
         names_charset="latin-1",
         separator=".",
         strip_prefix=P("INBOX"),
@@ -94,23 +94,23 @@ def test_steps_come_in_the_documented_order() -> None:
     ],
 )
 def test_names_in_another_charset(charset: str, name: str, meant: str) -> None:
-    found = route([FolderInfo("", FolderPath((name,)))], [], Mapping(names_charset=charset))
+    found = route([FolderInfo("", FolderPath((name,)))], [], FolderMapping(names_charset=charset))
     assert found.routes[0].target.path == FolderPath((meant,))
 
 
 def test_a_name_that_is_not_in_the_charset_is_refused() -> None:
     with pytest.raises(UsageError, match="is not in the charset ascii"):
-        routed(Mapping(names_charset="ascii"), "M^fcll")
+        routed(FolderMapping(names_charset="ascii"), "M^fcll")
 
 
 @pytest.mark.parametrize("charset", ["latin-77", "rot13", "base64"])
 def test_an_unknown_charset_is_refused(charset: str) -> None:
     with pytest.raises(UsageError, match="no charset is called"):
-        Mapping(names_charset=charset)
+        FolderMapping(names_charset=charset)
 
 
 def test_a_separator_never_makes_an_empty_name() -> None:
-    assert routed(Mapping(separator="."), "a.b", ".hidden", "a..b", "c.") == {
+    assert routed(FolderMapping(separator="."), "a.b", ".hidden", "a..b", "c.") == {
         "a.b": "a/b",
         ".hidden": ".hidden",
         "a..b": "a..b",
@@ -119,7 +119,7 @@ def test_a_separator_never_makes_an_empty_name() -> None:
 
 
 def test_what_lies_below_the_prefix_comes_to_the_top() -> None:
-    mapping = Mapping(strip_prefix=P("INBOX"))
+    mapping = FolderMapping(strip_prefix=P("INBOX"))
     assert routed(mapping, "INBOX/Sent", "inbox/Old", "Else/INBOX") == {
         "INBOX/Sent": "Sent",
         "inbox/Old": "Old",
@@ -128,7 +128,7 @@ def test_what_lies_below_the_prefix_comes_to_the_top() -> None:
 
 
 def test_inbox_goes_below_a_prefix_too() -> None:
-    found = route(infos("INBOX", "a"), [], Mapping(prefix=P("Old/joe")))
+    found = route(infos("INBOX", "a"), [], FolderMapping(prefix=P("Old/joe")))
     assert [str(one.target.path) for one in found.routes] == ["Old/joe/INBOX", "Old/joe/a"]
 
 
@@ -137,7 +137,7 @@ def test_inbox_goes_below_a_prefix_too() -> None:
 
 def test_automap_takes_the_destinations_folder_or_the_standard_name() -> None:
     names = ("Gesendete Objekte", "Papierkorb", "Papierkorb/alt", "Other")
-    assert routed(Mapping(automap=True), *names, there=("Sent Items",)) == {
+    assert routed(FolderMapping(automap=True), *names, there=("Sent Items",)) == {
         "Gesendete Objekte": "Sent Items",
         "Papierkorb": "Trash",
         "Papierkorb/alt": "Trash/alt",
@@ -147,7 +147,7 @@ def test_automap_takes_the_destinations_folder_or_the_standard_name() -> None:
 
 def test_automap_carries_the_special_use_and_believes_a_recorded_one_first() -> None:
     source = infos("INBOX", "Sent", "Outgoing", uses={"Outgoing": "\\Sent"})
-    found = route(source, [], Mapping(automap=True, collisions="rename"))
+    found = route(source, [], FolderMapping(automap=True, collisions="rename"))
     assert [(str(one.target.path), one.target.special_use) for one in found.routes] == [
         ("INBOX", None),
         ("Sent", None),
@@ -156,7 +156,7 @@ def test_automap_carries_the_special_use_and_believes_a_recorded_one_first() -> 
 
 
 def test_automap_gives_each_use_to_one_folder_and_english_first() -> None:
-    assert routed(Mapping(automap=True), "Envoyés", "Gesendet", "Sent") == {
+    assert routed(FolderMapping(automap=True), "Envoyés", "Gesendet", "Sent") == {
         "Envoyés": "Envoyés",
         "Gesendet": "Gesendet",
         "Sent": "Sent",
@@ -164,7 +164,7 @@ def test_automap_gives_each_use_to_one_folder_and_english_first() -> None:
 
 
 def test_a_move_comes_before_automap_and_both_before_expressions() -> None:
-    mapping = Mapping(
+    mapping = FolderMapping(
         automap=True, moves=moves(Gesendet="Mine"), substitutions=(Substitution.parse("s/.*/All of it/"),)
     )
     assert routed(mapping, "Gesendet", "Papierkorb", "c") == {
@@ -175,7 +175,7 @@ def test_a_move_comes_before_automap_and_both_before_expressions() -> None:
 
 
 def test_automap_under_a_prefix_leaves_the_destinations_own_folders_alone() -> None:
-    mapping = Mapping(automap=True, prefix=P("joe"))
+    mapping = FolderMapping(automap=True, prefix=P("joe"))
     assert routed(mapping, "Gesendet", "Entwürfe", there=("Sent Items", "joe/Draft")) == {
         "Gesendet": "joe/Sent",
         "Entwürfe": "joe/Draft",
@@ -262,7 +262,7 @@ def test_an_expression_that_takes_for_ever_is_interrupted(monkeypatch: pytest.Mo
 # -- collisions
 
 
-def collide(mapping: Mapping, *names: str, **settings: Any) -> Routing:
+def collide(mapping: FolderMapping, *names: str, **settings: Any) -> Routing:
     return route(infos("INBOX", *names), infos("INBOX"), mapping, **settings)
 
 
@@ -271,65 +271,65 @@ def targets(found: Routing) -> list[tuple[str, bool]]:
 
 
 def test_two_folders_for_one_name_are_listed() -> None:
-    found = collide(Mapping(moves=moves(a="x", b="x")), "a", "b", "c")
+    found = collide(FolderMapping(moves=moves(a="x", b="x")), "a", "b", "c")
     assert [str(one) for one in found.collisions] == ["x: from a and b"]
 
 
 def test_merged_folders_share_a_name_and_give_up_their_uids() -> None:
-    found = collide(Mapping(moves=moves(a="x", b="X"), collisions="merge"), "a", "b", "c")
+    found = collide(FolderMapping(moves=moves(a="x", b="X"), collisions="merge"), "a", "b", "c")
     assert targets(found) == [("INBOX", True), ("x", False), ("x", False), ("c", True)]
 
 
 def test_renamed_folders_are_told_apart_by_their_own_names() -> None:
-    mapping = Mapping(moves=moves(a="x", b="x", c="x (b)"), collisions="rename")
+    mapping = FolderMapping(moves=moves(a="x", b="x", c="x (b)"), collisions="rename")
     found = collide(mapping, "a", "b", "c", "d/e")
     assert targets(found)[1:] == [("x", True), ("x (b)", True), ("x (b) (c)", True), ("d/e", True)]
 
 
 def test_a_folder_that_keeps_its_name_comes_first() -> None:
-    found = collide(Mapping(moves=moves(a="z"), collisions="rename"), "a", "z")
+    found = collide(FolderMapping(moves=moves(a="z"), collisions="rename"), "a", "z")
     assert targets(found)[1:] == [("z (a)", True), ("z", True)]
 
 
 def test_names_that_differ_in_case_or_form_alone_collide_when_mapping_made_them() -> None:
-    assert [str(one) for one in collide(Mapping(moves=moves(a="SENT")), "Sent", "a").collisions] == [
+    assert [str(one) for one in collide(FolderMapping(moves=moves(a="SENT")), "Sent", "a").collisions] == [
         "Sent: from Sent and a"
     ]
-    assert [str(one) for one in collide(Mapping(moves=moves(a="ﬁle")), "file", "a").collisions] == [
+    assert [str(one) for one in collide(FolderMapping(moves=moves(a="ﬁle")), "file", "a").collisions] == [
         "file: from file and a"
     ]
 
 
 def test_names_that_the_source_itself_tells_apart_by_case_do_not_collide() -> None:
-    assert collide(Mapping(), "Sent", "sent").collisions == ()
-    found = collide(Mapping(prefix=P("p")), "Sent", "sent")
+    assert collide(FolderMapping(), "Sent", "sent").collisions == ()
+    found = collide(FolderMapping(prefix=P("p")), "Sent", "sent")
     assert found.collisions == ()
     assert targets(found) == [("p/INBOX", True), ("p/Sent", True), ("p/sent", True)]
 
 
 def test_an_empty_inbox_gives_way() -> None:
-    mapping = Mapping(moves=moves(Posteingang="INBOX"))
+    mapping = FolderMapping(moves=moves(Posteingang="INBOX"))
     found = collide(mapping, "Posteingang", is_empty=lambda _: True)
     assert (found.collisions, targets(found)) == ((), [("INBOX", True)])
     assert [str(one) for one in collide(mapping, "Posteingang").collisions] == ["INBOX: from INBOX and Posteingang"]
-    away = collide(Mapping(moves=moves(INBOX="a")), "a", is_empty=lambda _: True)
+    away = collide(FolderMapping(moves=moves(INBOX="a")), "a", is_empty=lambda _: True)
     assert (away.collisions, targets(away)) == ((), [("a", True)])
 
 
 def test_what_is_left_out_collides_with_nothing_but_is_not_forgotten() -> None:
     """A later run may take it: the first must not have given its UIDs to the folder."""
-    found = collide(Mapping(moves=moves(a="b")), "a", "b", wanted=lambda path: path != P("b"))
+    found = collide(FolderMapping(moves=moves(a="b")), "a", "b", wanted=lambda path: path != P("b"))
     assert (found.collisions, targets(found)) == ((), [("INBOX", True), ("b", False)])
 
 
 def test_names_given_on_collision_do_not_depend_on_what_is_chosen() -> None:
-    mapping = Mapping(moves=moves(a="b"), collisions="rename")
+    mapping = FolderMapping(moves=moves(a="b"), collisions="rename")
     assert targets(collide(mapping, "a", "b", wanted=lambda path: path == P("a"))) == [("b (a)", True)]
 
 
 def test_folders_without_mail_collide_with_nothing() -> None:
     source = [replace(info, selectable=False) for info in infos("a", "b")]
-    assert route(source, [], Mapping(moves=moves(a="b"))).collisions == ()
+    assert route(source, [], FolderMapping(moves=moves(a="b"))).collisions == ()
 
 
 # -- whatever the names
@@ -340,7 +340,7 @@ components = st.text(
 paths = st.lists(components, min_size=1, max_size=3).map(FolderPath)
 trees = st.lists(paths, max_size=8, unique=True)
 rules = st.builds(
-    Mapping,
+    FolderMapping,
     names_charset=st.sampled_from(["", "latin-1", "utf-7"]),
     separator=st.sampled_from(["", ".", "-"]),
     strip_prefix=st.none() | paths,
@@ -354,7 +354,7 @@ rules = st.builds(
 
 @given(trees, trees, rules)
 def test_every_folder_has_one_name_and_only_merging_gives_two_the_same(
-    tree: list[FolderPath], there: list[FolderPath], mapping: Mapping
+    tree: list[FolderPath], there: list[FolderPath], mapping: FolderMapping
 ) -> None:
     source = [FolderInfo(str(path), path) for path in tree]
     found = route(source, [FolderInfo(str(path), path) for path in there], mapping)
@@ -370,7 +370,7 @@ def test_every_folder_has_one_name_and_only_merging_gives_two_the_same(
 
 @given(trees)
 def test_nothing_is_renamed_without_a_rule(tree: list[FolderPath]) -> None:
-    found = route([FolderInfo(str(path), path) for path in tree], [], Mapping())
+    found = route([FolderInfo(str(path), path) for path in tree], [], FolderMapping())
     assert [(one.target.path, one.alone) for one in found.routes] == [(path, True) for path in tree]
     assert found.collisions == ()
 

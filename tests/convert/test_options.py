@@ -87,6 +87,7 @@ def test_a_report_is_plain_values(old: Store) -> None:
         "folders": [
             {
                 "folder": "Work",
+                "target": "Work",
                 "messages": {"found": 1, "copied": 1, "skipped": 0, "failed": 0},
                 "bytes": 12,
                 "uids": "kept",

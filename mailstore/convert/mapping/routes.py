@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import NamedTuple
 
-from mailstore.convert.mapping.rules import Mapping
+from mailstore.convert.mapping.rules import FolderMapping
 from mailstore.model.changes import FolderInfo
 from mailstore.model.names import INBOX, FolderPath
 
@@ -51,16 +51,18 @@ class Routing:
     Attributes:
         routes: one for each folder of the listing, in its order.
         collisions: what would come together: refused, or merged or renamed as the mapping says.
+        left_out: where the folders that are not wanted would have gone.
     """
 
     routes: tuple[Route, ...]
     collisions: tuple[Collision, ...]
+    left_out: frozenset[FolderPath] = frozenset()
 
 
 def route(
     infos: Sequence[FolderInfo],
     there: Sequence[FolderInfo],
-    mapping: Mapping,
+    mapping: FolderMapping,
     wanted: Callable[[FolderPath], bool] = lambda _: True,
     is_empty: Callable[[FolderPath], bool] = lambda _: False,
 ) -> Routing:
@@ -89,7 +91,9 @@ def route(
     shared.update(target.path for info, target in pairs if info.selectable and (info, target) not in considered)
     routes = [one._replace(alone=shared[one.target.path] <= 1) for one in claims.routes if wanted(one.source.path)]
     collisions = [one for one in claims.collisions(places) if any(map(wanted, one.sources))]
-    return Routing(tuple(sorted(routes, key=lambda one: places[one.source.path])), tuple(collisions))
+    routes.sort(key=lambda one: places[one.source.path])
+    left_out = frozenset(target.path for info, target in pairs if not wanted(info.path))
+    return Routing(tuple(routes), tuple(collisions), left_out - {one.target.path for one in routes})
 
 
 class _Claims:

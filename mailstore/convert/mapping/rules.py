@@ -16,7 +16,7 @@ from mailstore.model.usenames import STANDARD
 
 
 @dataclass(frozen=True, slots=True)
-class Mapping:
+class FolderMapping:
     """How folders are named in the destination; as it stands, as in the source.
 
     The steps come in this order, each working on what the one before made of a name.
