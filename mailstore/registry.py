@@ -23,6 +23,7 @@ _OURS = {
     "mbox": "mailstore.drivers.mbox",
     "maildir": "mailstore.drivers.maildir",
     "sqlite": "mailstore.drivers.sql",
+    "thunderbird": "mailstore.drivers.mbox.thunderbird",
 }
 _PREFIX = re.compile(r"([a-z][a-z0-9+_-]+):")
 _OPTIONS = re.compile(r"\?([a-z][a-z0-9_-]*=[^?]*)\Z")

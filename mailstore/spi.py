@@ -23,6 +23,7 @@ from mailstore.model.changes import (
     FolderInfo,
     FolderState,
     Footprint,
+    Omission,
     Outcome,
     Recovery,
     SetState,
@@ -426,6 +427,15 @@ class Measuring(Protocol):
 
         What vanishes meanwhile is passed over.
         """
+        ...
+
+
+@runtime_checkable
+class Omitting(Protocol):
+    """A store in whose place may lie what it does not show as mail."""
+
+    def omissions(self) -> list[Omission]:
+        """Return what is left out, by folder and file, as of now; may read all messages once."""
         ...
 
 

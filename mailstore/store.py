@@ -13,7 +13,18 @@ from mailstore import registry
 from mailstore.errors import FolderExists, InvalidFolderName, NoSuchFolder, Unsupported, UsageError
 from mailstore.folder import Folder
 from mailstore.model.caps import NATIVE_SHORTCUTS, Capabilities
-from mailstore.model.changes import Append, Change, FolderInfo, Footprint, Outcome, Recovery, Staged, StoreDelta, Usage
+from mailstore.model.changes import (
+    Append,
+    Change,
+    FolderInfo,
+    Footprint,
+    Omission,
+    Outcome,
+    Recovery,
+    Staged,
+    StoreDelta,
+    Usage,
+)
 from mailstore.model.info import Arrival
 from mailstore.model.names import INBOX, FolderPath
 from mailstore.model.quota import QuotaRules
@@ -28,6 +39,7 @@ from mailstore.spi import (
     Joining,
     Location,
     Measuring,
+    Omitting,
     Part,
     Settings,
     SpecialUse,
@@ -127,6 +139,7 @@ class Store:
             self.fresh_folders = driver
         self._special_use = driver if isinstance(driver, SpecialUse) else None
         self._measuring = driver if isinstance(driver, Measuring) else None
+        self._omitting = driver if isinstance(driver, Omitting) else None
         self._watches: list[Watch] = []
         self._closed = False
 
@@ -315,6 +328,13 @@ class Store:
             return None
         with self.lock:
             return self._measuring.footprint()
+
+    def omissions(self) -> list[Omission]:
+        """Return what lies in the store's place and is not shown as mail, with the reason; may read all messages."""
+        if self._omitting is None:
+            return []
+        with self.lock:
+            return self._omitting.omissions()
 
     def stage(self, arrivals: Sequence[Arrival]) -> list[Staged]:
         """Take messages in, invisible until committed (see mailstore.spi.Driver.stage)."""

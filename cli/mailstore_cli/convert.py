@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 import click
 
-from mailstore import open_store, parse_location
+from mailstore import Omission, Store, open_store, parse_location
 from mailstore.convert import LOSSES, FolderMapping, FolderReport, Options, Plan, Report
 from mailstore.convert import Progress as Step
 from mailstore.convert import convert as convert_stores
@@ -63,6 +64,11 @@ _DECIDED = {"refuse": "refused without --collisions merge or rename", "merge": "
 )
 @options.folder_choice("Convert")
 @folder_mapping
+@click.option(
+    "--include-expunged",
+    is_flag=True,
+    help="Take along what Thunderbird deleted and has not compacted away; SOURCE is one of its stores or an mbox.",
+)
 @click.option("--verify/--no-verify", default=True, help="Read what was copied again and compare it. On by default.")
 @click.option(
     "-j",
@@ -96,6 +102,7 @@ def convert(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     mapping: FolderMapping,
+    include_expunged: bool,
     verify: bool,
     jobs: int,
     journal: str | None,
@@ -117,17 +124,26 @@ def convert(
         processes=jobs,
     )
     if dry_run:
-        with open_store(source, readonly=True, lock_timeout=lock_timeout) as old:
+        with _open_source(source, include_expunged, lock_timeout) as old:
             say_unused(mapping, old)
             planned = plan_conversion(old, parse_location(dest), wanted)
         return _show_plan(planned, wanted, quiet, as_json)
-    return run_conversion(source, dest, wanted, quiet, as_json, lock_timeout)
+    return run_conversion(source, dest, wanted, quiet, as_json, lock_timeout, include_expunged=include_expunged)
 
 
-def run_conversion(source: str, dest: str, wanted: Options, quiet: bool, as_json: bool, lock_timeout: float) -> int:
+def run_conversion(
+    source: str,
+    dest: str,
+    wanted: Options,
+    quiet: bool,
+    as_json: bool,
+    lock_timeout: float,
+    *,
+    include_expunged: bool = False,
+) -> int:
     """Convert, print the report, and return the exit code."""
     with ExitStack() as stack:
-        old = stack.enter_context(open_store(source, readonly=True, lock_timeout=lock_timeout))
+        old = stack.enter_context(_open_source(source, include_expunged, lock_timeout))
         say_unused(wanted.mapping, old)
         tree = wanted.needs_folders(old.folders())  # finds a folder that is not there before DEST is made
         new = stack.enter_context(open_store(dest, create=True, folders=tree, lock_timeout=lock_timeout))
@@ -142,6 +158,12 @@ def run_conversion(source: str, dest: str, wanted: Options, quiet: bool, as_json
         there = {info.path for info in new.folders() if info.selectable}
     left_out = [entry for entry in report.folders if entry.skipped and entry.target not in there]
     return _show_report(report, left_out, quiet, as_json)
+
+
+def _open_source(source: str, include_expunged: bool, lock_timeout: float) -> Store:
+    if include_expunged:
+        return open_store(source, readonly=True, lock_timeout=lock_timeout, expunged="include")
+    return open_store(source, readonly=True, lock_timeout=lock_timeout)
 
 
 def _show_plan(planned: Plan, wanted: Options, quiet: bool, as_json: bool) -> int:
@@ -169,6 +191,7 @@ def _show_plan(planned: Plan, wanted: Options, quiet: bool, as_json: bool) -> in
         out(f"{plural(planned.messages, 'message')}, {planned.size} bytes; {planned.already} of them are there already")
         for collision in planned.collisions:
             out(style(f"Collision: {safe(str(collision))} ({_DECIDED[wanted.mapping.collisions]})", "yellow"))
+        _print_left_out(planned.left_out)
         for loss in planned.losses:
             need = "allowed" if loss.name in wanted.allow_loss else f"refused without --allow-loss {loss.name}"
             out(style(f"Loss: {safe(loss.explanation)}: {_some(loss.examples)} ({need})", "yellow"))
@@ -210,6 +233,7 @@ def _print_report(report: Report) -> None:
     out()
     for note, count in sorted(report.notes.items()):
         out(f"Note: {safe(note)} ({plural(count, 'message')})")
+    _print_left_out(report.left_out)
     for loss in report.losses:
         out(style(f"Lost, as allowed: {safe(loss.explanation)}: {_some(loss.examples)}", "yellow"))
     verified = {True: "verified", False: "NOT verified", None: "not compared"}[report.verified]
@@ -218,6 +242,12 @@ def _print_report(report: Report) -> None:
         f"{report.failed} failed; {verified}; {report.seconds:.1f} s"
     )
     out(style(summary, "green" if report.ok else "red"))
+
+
+def _print_left_out(omissions: Sequence[Omission]) -> None:
+    for where, reason, messages, _ in omissions:
+        count = "" if messages is None else f" ({plural(messages, 'message')})"
+        out(style(f"Left out: {safe(where)}: {safe(reason)}{count}", "yellow"))
 
 
 def _some(examples: tuple[str, ...]) -> str:

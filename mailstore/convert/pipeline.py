@@ -17,6 +17,7 @@ from typing import Self
 from mailstore.convert.folder import copy_folder
 from mailstore.convert.identity import check_apart, pair_identity
 from mailstore.convert.journal import Journal, Way, journal_path
+from mailstore.convert.leftout import left_out
 from mailstore.convert.losses import carried, find_losses, refuse
 from mailstore.convert.mapping import Route
 from mailstore.convert.options import Options, ProgressCallback
@@ -120,6 +121,8 @@ class Conversion:
         run = Run(self._source, destination, options, journal, report, rejected, self._progress)
         with destination.quota.unenforced():
             same = _copy_folders(run, routes)
+        if folders is None:
+            report.add_omissions(left_out(self._source, (one.source.path for one in routes)))
         journal.sync()
         if options.verify:
             report.verified = same

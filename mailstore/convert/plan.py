@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 from mailstore.convert.identity import pair_identity
 from mailstore.convert.journal import Way, journal_path, read_records
+from mailstore.convert.leftout import left_out
 from mailstore.convert.losses import LossScan, carried, known_keywords
 from mailstore.convert.mapping import Collision
 from mailstore.convert.options import Options
-from mailstore.convert.report import Loss, Problem, one_line
+from mailstore.convert.report import Loss, Problem, damages, omission_dict, one_line
 from mailstore.convert.routing import find_routes
 from mailstore.errors import MailstoreError, NoSuchStore
+from mailstore.model.changes import Omission
 from mailstore.model.info import DIGEST, META, SIZE
 from mailstore.model.names import FolderPath
 from mailstore.spi import Location
@@ -60,6 +62,7 @@ class Plan:
         losses: what the destination cannot hold; each must be allowed by name before ``convert`` begins.
         problems: what can be seen now that cannot be read.
         collisions: folders that would come together; refused unless the mapping says what is to be done.
+        left_out: what lies in the source's place and is not taken for mail.
     """
 
     source: str
@@ -68,6 +71,7 @@ class Plan:
     losses: tuple[Loss, ...]
     problems: tuple[Problem, ...]
     collisions: tuple[Collision, ...] = ()
+    left_out: tuple[Omission, ...] = ()
 
     @property
     def messages(self) -> int:
@@ -98,6 +102,7 @@ class Plan:
             "collisions": [
                 {"target": str(one.target), "sources": [str(path) for path in one.sources]} for one in self.collisions
             ],
+            "left_out": [omission_dict(one) for one in self.left_out],
         }
 
 
@@ -145,8 +150,17 @@ def _plan(source: Store, destination: Store, location: Location, options: Option
             record = known.get(str(way))
             digests = Counter(entry.digest for entry in record.entries) if record else Counter[bytes]()
             folders.append(_plan_folder(scan, source, way, digests, destination, way.target in going, problems))
-    losses = tuple(scan.losses())
-    return Plan(str(source.location), str(location), tuple(folders), losses, tuple(problems), routing.collisions)
+    omissions = left_out(source, (one.source.path for one in routing.routes))
+    problems += damages(omissions)
+    return Plan(
+        str(source.location),
+        str(location),
+        tuple(folders),
+        tuple(scan.losses()),
+        tuple(problems),
+        routing.collisions,
+        tuple(omissions),
+    )
 
 
 def _plan_folder(

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from mailstore.errors import MailstoreError
+from mailstore.model.changes import Omission
 from mailstore.model.names import FolderPath
 
 
@@ -121,6 +122,7 @@ class Report:
         verified: all that was copied, now and by earlier runs, was compared in the destination and nothing differs;
             None where no comparison was asked for.
         notes: what was odd and how it was read, with the number of messages.
+        left_out: what lies in the source's place and was not taken for mail; what is damaged is a problem besides.
         journal: path of the journal; empty where none is kept.
         seconds: how long it took.
     """
@@ -132,6 +134,7 @@ class Report:
     problems: list[Problem] = field(default_factory=list)
     verified: bool | None = None
     notes: Counter[str] = field(default_factory=Counter)
+    left_out: list[Omission] = field(default_factory=list)
     journal: str = ""
     seconds: float = 0.0
 
@@ -182,6 +185,11 @@ class Report:
         """Add what went wrong with a folder as a whole."""
         self.add_problem(folder, type(error).__name__, str(error))
 
+    def add_omissions(self, omissions: list[Omission]) -> None:
+        """Add what the source leaves out."""
+        self.left_out += omissions
+        self.problems += damages(omissions)
+
     def to_dict(self) -> dict[str, object]:
         """Return the report as plain values for JSON (schema in docs/convert.md)."""
         return {
@@ -199,9 +207,27 @@ class Report:
             "problems": [problem.to_dict() for problem in self.problems],
             "verified": self.verified,
             "notes": [{"note": note, "messages": count} for note, count in sorted(self.notes.items())],
+            "left_out": [omission_dict(one) for one in self.left_out],
             "journal": self.journal,
             "seconds": round(self.seconds, 3),
         }
+
+
+def omission_dict(omission: Omission) -> dict[str, object]:
+    """Return an omission as plain values for JSON."""
+    return {
+        "where": omission.where,
+        "reason": one_line(omission.reason),
+        "messages": omission.messages,
+        "damaged": omission.damaged,
+    }
+
+
+def damages(omissions: list[Omission]) -> list[Problem]:
+    """Return the problems among what is left out."""
+    return [
+        Problem("", 0, one_line(f"{where}: {reason}"), "CorruptStore") for where, reason, _, bad in omissions if bad
+    ]
 
 
 def one_line(text: str) -> str:

@@ -199,6 +199,19 @@ class Footprint(NamedTuple):
     save n-1 sizes, an n-th of it at each), bodies shared in a database."""
 
 
+class Omission(NamedTuple):
+    """Something that lies in a store's place and is not shown as mail."""
+
+    where: str
+    """A folder's name in its one-string form, or the path of a file; '' is the store as a whole."""
+    reason: str
+    """One line for people: 'deleted in Thunderbird, not compacted away yet'."""
+    messages: int | None = None
+    """How many messages it is; None where that is not known, or it may be no mail at all."""
+    damaged: bool = False
+    """It should have been shown: something is broken, and mail may be missing."""
+
+
 class Recovery(NamedTuple):
     """What ``recover`` found and did."""
 

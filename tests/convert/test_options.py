@@ -99,6 +99,7 @@ def test_a_report_is_plain_values(old: Store) -> None:
         "problems": [],
         "verified": True,
         "notes": [],
+        "left_out": [],
         "journal": "",
     }
 

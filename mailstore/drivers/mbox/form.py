@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from contextlib import closing
 
-from mailstore.drivers.mbox.layout import Layout, find_kind
+from mailstore.drivers.mbox.layout import NESTED, Layout, find_kind
+from mailstore.drivers.mbox.nested import NestedLayout
 from mailstore.drivers.mbox.reading import Options
-from mailstore.drivers.mbox.source import Source
+from mailstore.drivers.mbox.source import Source, packed_beginning
 from mailstore.drivers.mbox.store import MboxDriver
 from mailstore.drivers.sidecar import open_index
 from mailstore.errors import CannotCreate, LocationError, NoSuchStore, NotAStore, StoreError
@@ -19,7 +20,7 @@ from mailstore.system.lockrules import HELPERS, LockRules, read_methods
 
 _CHOICES = {
     "dialect": tuple(DIALECTS),
-    "layout": ("sbd", "plain", "file"),
+    "layout": ("sbd", "plain", "nested", "file"),
     "expunged": ("include", "skip"),
     "zone": ("local", "utc"),
     "helper": HELPERS,
@@ -38,11 +39,12 @@ class _MboxFormat:
         try:
             if os.path.isdir(path):
                 return _detect_tree(path)
-            source = Source(path)
+            packed, head = packed_beginning(path, PROBE)
+            if packed is None:
+                with closing(Source(path)) as source:
+                    head = source.read(0, PROBE)
         except (OSError, StoreError):
             return None
-        with closing(source):
-            packed, head = source.packed, source.read(0, PROBE)
         if packed is not None:
             found = read_opening(head) is not None
             return f"a file packed with {packed} that begins with a From_ line" if found else None
@@ -52,7 +54,7 @@ class _MboxFormat:
 
     def open(self, location: Location, settings: Settings) -> MboxDriver:
         """Open the store; see mailstore.spi.Format."""
-        given = _checked(location)
+        given = choose(location)
         path = location.path
         made = not fs.is_there(path, follow=True)
         if made and os.path.islink(path):
@@ -62,8 +64,7 @@ class _MboxFormat:
                 raise NoSuchStore(f"{fs.shown(path)}: nothing is there", path=path)
             tree = settings.folders or "inbox" in given or given.get("layout", "file") != "file"
             _make(path, tree=tree and given.get("layout") != "file")
-        dialect = DIALECTS[given["dialect"]] if "dialect" in given else None
-        options = Options(dialect, given.get("expunged") == "include", given.get("zone") == "utc")
+        options = reading_options(given)
         packed = False
         if os.path.isdir(path):
             if given.get("layout") == "file":
@@ -72,7 +73,7 @@ class _MboxFormat:
             kind = given.get("layout", kind)
             utf7 = given.get("names", "utf7" if kind == "plain" and not wide else "utf8") == "utf7"
             inbox = given.get("inbox")
-            layout = Layout(path, kind, os.path.abspath(inbox) if inbox else None, utf7=utf7)
+            layout = _layout(path, kind, os.path.abspath(inbox) if inbox else None, utf7=utf7)
             # Dovecot shows every file in a tree of mbox files as a folder, except those called .lock.
             beside = os.path.join(path, ".mailstore-index.lock")
         else:
@@ -83,7 +84,7 @@ class _MboxFormat:
             packed = _check_file(path)
             layout = Layout(path, "file")
             beside = os.path.join(os.path.dirname(path), f".mailstore-index.{os.path.basename(path)[:200]}")
-        index = open_index(settings, None if packed else beside, path)
+        index = open_index(settings, None if packed or layout.frozen else beside, path)
         if made:  # what an index remembers is of a store that somebody removed
             index.remove_all()
         rules = _rules(location, settings)
@@ -95,11 +96,28 @@ class _MboxFormat:
 FORMAT = _MboxFormat()
 
 
-def _checked(location: Location) -> dict[str, str]:
+def choose(location: Location) -> dict[str, str]:
+    """Return a location's options.
+
+    Raises:
+        LocationError: a value is none of those that its option can have.
+    """
     for name, value in location.options.items():
         if name in _CHOICES and value not in _CHOICES[name]:
             raise LocationError(f"{name}={value}: one of {', '.join(_CHOICES[name])}, please", location=str(location))
     return dict(location.options)
+
+
+def _layout(path: str, kind: str, inbox: str | None = None, *, utf7: bool = False) -> Layout:
+    if kind == NESTED:
+        return NestedLayout(path, inbox, utf7=utf7)
+    return Layout(path, kind, inbox, utf7=utf7)
+
+
+def reading_options(given: dict[str, str]) -> Options:
+    """Return what a location's options say about reading."""
+    dialect = DIALECTS[given["dialect"]] if "dialect" in given else None
+    return Options(dialect, given.get("expunged") == "include", given.get("zone") == "utc")
 
 
 def _rules(location: Location, settings: Settings) -> LockRules:
@@ -136,10 +154,12 @@ def _check_file(path: str) -> bool:
 
 def _detect_tree(path: str) -> str | None:
     """A directory is a tree where a file in it, or one level below, is an mbox, and it is no Maildir."""
-    if all(os.path.isdir(os.path.join(path, name)) for name in ("cur", "new")):
+    from mailstore.drivers.mbox.thunderbird import is_profile  # late: it needs this module
+
+    if is_profile(path) or all(os.path.isdir(os.path.join(path, name)) for name in ("cur", "new")):
         return None
     kind, _ = find_kind(path)
-    layout = Layout(path, kind)
+    layout = _layout(path, kind)
     found = [place.file for place in layout.scan().folders.values() if os.path.isfile(place.file)]
     with_mail = [file for file in found if os.path.getsize(file)]
     if not with_mail:

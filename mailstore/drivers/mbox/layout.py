@@ -6,6 +6,8 @@ Three shapes of store:
 - *sbd* (Thunderbird; our default for new trees): folder ``A`` is the file ``A``, its children lie in ``A.sbd/``.
 - *plain* (Dovecot, Pine, mutt): folder ``A/B`` is the file ``A/B``; a folder holds either messages or folders.
 
+Two more are read only, in modules of their own: ``nested`` and ``thunderbird``.
+
 Names: what a file name cannot spell is written ``^xx`` (``mailstore.formats.escape``), and so is what would hide the
 file (a leading dot, a leading ``~``) or make it look like something else (``.sbd``, ``.msf``, ``.lock``). Names are
 UTF-8 in sbd trees and modified UTF-7 in plain ones (Dovecot) unless what is there shows otherwise. A name of more than
@@ -30,12 +32,19 @@ from mailstore.system import fs
 LONGEST = 200
 """Bytes of a file name; it leaves room for ``.lock`` and ``.sbd``."""
 
+DEEPEST = 100
+"""Directories below each other that are looked into."""
+TOO_DEEP = f"more than {DEEPEST} directories deep"
+NESTED = "nested"
+"""The kind that ``nested.NestedLayout`` reads."""
+
 SUBSCRIPTIONS = ".subscriptions"
 _SUFFIXES = (".sbd", ".msf", ".lock")
 _FULL_NAME = ".mailstore-name."
 """Holds a whole name; its own name ends in ``.lock``, which Dovecot passes over."""
 _INBOXES = ("inbox", "INBOX", "Inbox", "mbox")
-_SKIPPED = frozenset({"popstate.dat", "msgFilterRules.dat", "filterlog.html", "dovecot-uidlist", "dovecot-keywords"})
+SKIPPED = frozenset({"popstate.dat", "msgFilterRules.dat", "filterlog.html", "dovecot-uidlist", "dovecot-keywords"})
+"""Files that are never mail."""
 
 _HEAD = 8192
 _NO_FROM = "it does not begin with a From_ line"
@@ -68,10 +77,15 @@ class Layout:
     """The names of one store's folders.
 
     Attributes:
-        kind: ``file``, ``sbd`` or ``plain``.
+        kind: ``file``, ``sbd`` or ``plain``; a subclass may have one of its own.
         root: the directory (of ``file``: the file).
         inbox: the path of INBOX's file.
+        format: the name of the format.
+        frozen: why nothing can be written ('is a Thunderbird profile'), or ''.
     """
+
+    format = "mbox"
+    frozen = ""
 
     def __init__(self, root: str, kind: str, inbox: str | None = None, *, utf7: bool = False) -> None:
         self.root = root
@@ -87,6 +101,13 @@ class Layout:
                 return path
         return os.path.join(self.root, _INBOXES[0])
 
+    @property
+    def facts(self) -> list[str]:
+        """What is to be said of the store as a whole, one fact a line."""
+        if self.kind == "file":
+            return [f"one file, INBOX alone: {fs.shown(self.root)}"]
+        return [f"a tree of mbox files, layout {self.kind}", f"INBOX is {fs.shown(self.inbox)}"]
+
     # --- names
 
     def spell(self, component: str) -> str:
@@ -99,7 +120,7 @@ class Layout:
         for suffix in _SUFFIXES:
             if name.lower().endswith(suffix):
                 name = f"{name[: -len(suffix)]}^2e{name[1 - len(suffix) :]}"
-        if name in _SKIPPED:
+        if name in SKIPPED:
             name = escape.escape_first(component)
         try:
             raw = (mutf7.encode(name) if self.utf7 else name).encode("utf-8", "surrogateescape")
@@ -167,13 +188,13 @@ class Layout:
             name = entry.name
             if name.startswith(".") and not name.startswith((fs.TEMPORARY, SUBSCRIPTIONS)) and _is_mail(entry):
                 tree.skipped.append((entry.path, "a hidden file, though it is mail"))
-            if name.startswith(".") or name in _SKIPPED or name.lower().endswith((".msf", ".lock")):
+            if name.startswith(".") or self._passes_over(entry):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 self._scan_directory(directory, name, above, tree)
             elif entry.path == self.inbox:
                 continue
-            elif (reason := _why_not(entry)) is not None:
+            elif (reason := why_not(entry)) is not None:
                 tree.skipped.append((entry.path, reason))
             else:
                 path = FolderPath((*above, self.read(directory, name)))
@@ -184,10 +205,17 @@ class Layout:
                 children = f"{entry.path}.sbd" if self.kind == "sbd" else entry.path
                 tree.folders[path] = Place(entry.path, children)
 
+    def _passes_over(self, entry: os.DirEntry[str]) -> bool:
+        """Tell whether a name is never mail, so that nothing need be said of it."""
+        return entry.name in SKIPPED or entry.name.lower().endswith((".msf", ".lock"))
+
     def _scan_directory(self, directory: str, name: str, above: tuple[str, ...], tree: Tree) -> None:
         inner = os.path.join(directory, name)
         if self.kind == "sbd" and not name.endswith(".sbd"):
             tree.skipped.append((inner, "a directory that is not called .sbd"))
+            return
+        if len(above) >= DEEPEST:
+            tree.skipped.append((inner, TOO_DEEP))
             return
         base = name[:-4] if self.kind == "sbd" else name
         components = (*above, self.read(directory, base))
@@ -204,10 +232,10 @@ class Layout:
 
 def _is_mail(entry: os.DirEntry[str]) -> bool:
     """Tell whether a hidden file holds mail."""
-    return entry.is_file(follow_symlinks=False) and entry.stat().st_size > 0 and _why_not(entry) is None
+    return entry.is_file(follow_symlinks=False) and entry.stat().st_size > 0 and why_not(entry) is None
 
 
-def _why_not(entry: os.DirEntry[str]) -> str | None:
+def why_not(entry: os.DirEntry[str]) -> str | None:
     """Say why a directory entry is no mbox, or None where it is one (an empty file is)."""
     try:
         if not stat.S_ISREG(entry.stat().st_mode):
@@ -244,13 +272,16 @@ def _becomes_mbox(path: str, fd: int) -> bool:
 
 
 def find_kind(root: str) -> tuple[str, bool]:
-    """Tell how a tree on disk is laid out: (``sbd`` or ``plain``, some name holds bytes that are no ASCII)."""
-    plain = sbd = wide = False
+    """Tell how a tree on disk is laid out: (``sbd``, ``plain`` or ``nested``, some name is not all ASCII)."""
+    plain = sbd = wide = nested = False
     for directory, names, files in os.walk(root):
         names[:] = [name for name in names if not name.startswith(".")][:1000]
         sbd = sbd or any(name.endswith(".sbd") for name in names)
         plain = plain or any(not name.endswith(".sbd") for name in names)
+        nested = nested or (directory != root and f"{os.path.basename(directory)}.mbox" in files)
         wide = wide or any(not name.isascii() for name in (*names, *files))
         if directory.count(os.sep) - root.count(os.sep) > 3:
             names.clear()
+    if nested and not sbd:
+        return NESTED, wide
     return ("plain" if plain and not sbd else "sbd"), wide

@@ -210,6 +210,8 @@ class Reading:
             date, notes = self._other_date(
                 raw[content.start : head_stop(raw, content.start, min(len(raw), HEAD), newline)], line
             )
+        if content.marks.partial:
+            notes = (*notes, "only its beginning is here: Thunderbird left the rest on the POP3 server")
         hidden = ""
         base = content.marks.base
         if base is not None and base.pseudo and (extent.start == self._first or PSEUDO in raw[:4096]):

@@ -39,6 +39,22 @@ def compression(head: bytes) -> str | None:
     return next((name for magic, name in _MAGIC if head.startswith(magic)), None)
 
 
+def packed_beginning(path: str, size: int) -> tuple[str | None, bytes]:
+    """Return the compression of a packed file, and up to ``size`` bytes that it unpacks to; None and b'' of another.
+
+    Raises:
+        NotAStore: damaged data, or packed with zstd and there is nothing to unpack it with.
+        OSError: it cannot be read.
+    """
+    fd = open_mailbox(path, writing=False)
+    with open(fd, "rb") as raw:
+        packed = compression(raw.read(8))
+        if packed is None:
+            return None, b""
+        with _reader(path, raw, packed) as stream:
+            return packed, _unpacked(path, packed, stream, size)
+
+
 class Source:
     """An open file of mail.
 
@@ -217,10 +233,10 @@ class Mark:
         self._times = times
 
 
-def _unpacked(path: str, packed: str, stream: BinaryIO) -> bytes:
+def _unpacked(path: str, packed: str, stream: BinaryIO, size: int = CHUNK) -> bytes:
     """Read on; whatever the unpackers raise (they share no class) means damaged data, unless the system said it."""
     try:
-        return stream.read(CHUNK)
+        return stream.read(size)
     except Exception as error:
         if isinstance(error, OSError) and error.errno:
             raise

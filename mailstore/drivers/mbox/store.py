@@ -38,6 +38,7 @@ from mailstore.model.changes import (
     Change,
     FolderInfo,
     Footprint,
+    Omission,
     Outcome,
     Recovery,
     Staged,
@@ -66,19 +67,20 @@ class MboxDriver(MboxQuota):
         self._index = index
         self._rules = rules
         self._folders: dict[FolderPath, Folder] = {}
-        self._writable = not settings.readonly and not packed
+        self._frozen = "is a packed file" if packed else layout.frozen
+        self._writable = not settings.readonly and not self._frozen
         self.parallel_fresh = True
         tree = layout.kind != "file"
         super().__init__(Kept(layout.root, tree=tree), settings.quota, writable=self._writable)
         self.capabilities = Capabilities(
-            format="mbox",
+            format=layout.format,
             writable=self._writable,
             flags=SYSTEM_FLAGS,
             keywords=None,
             saved_date=False,
             modseqs=index.persistent,
             folders=tree,
-            mail_and_children=layout.kind == "sbd",
+            mail_and_children=layout.kind not in ("file", "plain"),
             folder_ids=False,
             subscriptions=tree,
             special_use=False,
@@ -92,11 +94,8 @@ class MboxDriver(MboxQuota):
     @property
     def evidence(self) -> tuple[str, ...]:
         """See Driver.evidence."""
-        layout = self._layout
-        facts = [f"one file, INBOX alone: {fs.shown(layout.root)}"]
-        if layout.kind != "file":
-            facts = [f"a tree of mbox files, layout {layout.kind}", f"INBOX is {fs.shown(layout.inbox)}"]
-        tree = layout.scan()
+        facts = self._layout.facts
+        tree = self._scan()
         for path, place in tree.folders.items():
             if path not in tree.virtual and os.path.exists(place.file):
                 facts += self._facts(path)
@@ -121,6 +120,18 @@ class MboxDriver(MboxQuota):
         if folder.hidden["pseudo"]:
             facts.append(f"{path}: c-client's pseudo message is left out")
         return facts
+
+    def omissions(self) -> list[Omission]:
+        """See Omitting.omissions."""
+        tree = self._scan()
+        found = [Omission(fs.shown(path), why) for path, why in tree.skipped]
+        for path in tree.folders:
+            if path not in tree.virtual:
+                with suppress(MailstoreError):  # the listing of the folder says what is wrong
+                    count = self._maybe(path).expunged()
+                    if count:
+                        found.append(Omission(str(path), "deleted in Thunderbird, not compacted away yet", count))
+        return found
 
     # --- folders
 
@@ -425,7 +436,7 @@ class MboxDriver(MboxQuota):
 
     def _write(self) -> None:
         if not self._writable:
-            why = "was opened read-only" if self._settings.readonly else "is a packed file, which is read-only"
+            why = "was opened read-only" if self._settings.readonly else f"{self._frozen}, which is read-only"
             raise ReadOnlyStore(f"{fs.shown(self._layout.root)} {why}", path=self._layout.root)
 
     def _tree(self, capability: str) -> None:

@@ -187,6 +187,18 @@ class Folder:
                 self._counted = self._now(), self._count(reading, known)
         return self._counted[1]
 
+    def expunged(self) -> int:
+        """Return how many messages are left out since Thunderbird deleted them; reads a file that can hold such."""
+        self.open()
+        if self.options.expunged or self.reading is None or not self.reading.holds((b"X-Mozilla-Status:",)):
+            return 0
+        with self.shared():
+            reading = self.reading
+            if reading is None:
+                return 0
+            marked = (extent for extent in reading.extents() if not extent.plain)
+            return sum(reading.parse(extent, whole=False).hidden == "expunged" for extent in marked)
+
     def _count(self, reading: Reading, known: FolderIndex) -> FolderState:
         numbering = _Numbering(None, known)
         messages = unseen = recent = unnumbered = 0

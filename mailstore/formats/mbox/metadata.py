@@ -86,7 +86,10 @@ _GRAMMAR = {
 
 _LETTERS = {b"R": SEEN, b"A": ANSWERED, b"F": FLAGGED, b"T": DRAFT, b"D": DELETED}
 _MOZILLA = ((0x0001, SEEN), (0x0002, ANSWERED), (0x0004, FLAGGED))
-_MOZILLA_EXPUNGED, _MOZILLA_FORWARDED, _MOZILLA_NEW, _MOZILLA_IMAP_DELETED = 0x0008, 0x1000, 0x10000, 0x200000
+_MOZILLA_EXPUNGED, _MOZILLA_PARTIAL, _MOZILLA_FORWARDED = 0x0008, 0x0400, 0x1000
+_MOZILLA_NEW, _MOZILLA_IMAP_DELETED, _MOZILLA_MDN_SENT = 0x10000, 0x200000, 0x800000
+_MOZILLA_LABEL = 25
+"""Status2: the lowest of three bits that held one of five labels before there were tags (Thunderbird 1.5)."""
 
 
 _LETTERED = frozenset({b"Status", b"X-Status"})
@@ -125,6 +128,8 @@ class Marks(NamedTuple):
     """Content-Length, or -1."""
     expunged: bool = False
     """Thunderbird deleted it and has not compacted the file since."""
+    partial: bool = False
+    """Thunderbird has fetched only its beginning from the POP3 server."""
 
 
 _STATUS_LINES = {
@@ -178,6 +183,10 @@ def read_fields(fields: list[Field]) -> Marks:
     if mozilla & _MOZILLA_FORWARDED:
         keywords.append("$Forwarded")
     more = int(values.get(b"X-Mozilla-Status2", b"0"), 16)
+    if more & _MOZILLA_MDN_SENT:
+        keywords.append("$MDNSent")
+    if 0 < (label := more >> _MOZILLA_LABEL & 7) < 6:
+        keywords.append(f"$label{label}")
     if more & _MOZILLA_IMAP_DELETED:
         flags |= DELETED
     if b"X-Mozilla-Status" in values and b"O" not in status + x_status:
@@ -192,6 +201,7 @@ def read_fields(fields: list[Field]) -> Marks:
         None if base is None else read_base(base, pseudo=b"X-IMAPbase" not in values),
         int(values.get(b"Content-Length", b"-1")),
         bool(mozilla & _MOZILLA_EXPUNGED),
+        bool(mozilla & _MOZILLA_PARTIAL),
     )
 
 

@@ -105,6 +105,7 @@ def _joined(marks: Marks, more: Marks, names: set[bytes]) -> Marks:
         base=marks.base or more.base,
         length=marks.length if marks.length >= 0 else more.length,
         expunged=more.expunged,
+        partial=more.partial,
     )
 
 
