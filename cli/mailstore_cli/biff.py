@@ -6,18 +6,22 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from threading import Event, Timer
+from threading import Timer
+from time import sleep
 
 import click
 
-from mailstore import HEADER, FolderPath, Store, open_store
+from mailstore import HEADER, FolderPath, MailstoreError, NoSuchStore, Store, open_store
 from mailstore.watch import Watch
 from mailstore_cli import options
-from mailstore_cli.exitcodes import FAILED, OK
-from mailstore_cli.following import batches, stopped_by_signals
+from mailstore_cli.exitcodes import FAILED, OK, of_error
+from mailstore_cli.following import Stop, batches, stopped_by_signals
 from mailstore_cli.headers import display_name, shown
 from mailstore_cli.names import folder_text, item_text, parse_folder, safe
-from mailstore_cli.render import fit, out, out_json, plural
+from mailstore_cli.render import fit, out, out_json, plural, say
+
+_TURN = 0.5
+"""Seconds until a spool that is not there is looked for again."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class New:
 
     location: str
     by_folder: dict[FolderPath, list[int]]
+    store: Store | None
+    """None where there is none yet."""
 
     @property
     def count(self) -> int:
@@ -73,26 +79,59 @@ def biff(
     """Say in one line for each LOCATION how much new mail there is. Nothing there is changed."""
     if timeout is not None and not waiting:
         raise click.UsageError("--timeout needs --wait")
-    if not locations:
-        spool = os.environ.get("MAIL", "")
-        if not spool:
+    spool = not locations
+    if spool:
+        locations = (os.environ.get("MAIL", ""),)
+        if not locations[0]:
             raise click.UsageError("say LOCATION, or set MAIL")
-        locations = (spool,)
     chosen = [parse_folder(name) for name in folders]
     with ExitStack() as stack:
-        stores = {place: stack.enter_context(open_store(place, readonly=True)) for place in dict.fromkeys(locations)}
-        found = {place: look(place, store, chosen) for place, store in stores.items()}
-        if waiting and not any(new.count for new in found.values()):
-            found = wait(stores, chosen, timeout) or found
-        for place, new in found.items():
+        looks = [Look(stack, place, chosen, may_be_missing=spool) for place in dict.fromkeys(locations)]
+        found = [new for one in looks if (new := one.now()) is not None]
+        if waiting and not any(new.count for new in found):
+            found = wait(looks, timeout) or found
+        for new in found:
             if as_json:
                 by_folder = {str(path): uids for path, uids in new.by_folder.items()}
-                out_json({"location": place, "new": new.count, "folders": by_folder})
+                out_json({"location": new.location, "new": new.count, "folders": by_folder})
             elif new.count:
                 out(_line(new))
-                if listed:
-                    _list(stores[place], new)
-    return OK if any(new.count for new in found.values()) else FAILED
+                if listed and new.store is not None:
+                    _list(new.store, new)
+    if any(new.count for new in found):
+        return OK
+    return next((one.exit_code for one in looks if one.exit_code), FAILED)
+
+
+class Look:
+    """A location to look at: opened when it is there. What is wrong with it is said once."""
+
+    def __init__(self, stack: ExitStack, location: str, chosen: Sequence[FolderPath], *, may_be_missing: bool) -> None:
+        self.location = location
+        self.exit_code = OK
+        self.chosen = chosen
+        self.store: Store | None = None
+        self._stack = stack
+        self._may_be_missing = may_be_missing
+
+    def now(self) -> New | None:
+        """Return what is new now, None where that cannot be told."""
+        try:
+            if self.store is None and not self.exit_code:
+                self.store = self._stack.enter_context(open_store(self.location, readonly=True))
+            return None if self.store is None else look(self.location, self.store, self.chosen)
+        except NoSuchStore as error:
+            if self._may_be_missing:
+                return New(self.location, {}, None)
+            self._failed(error)
+        except MailstoreError as error:
+            self._failed(error)
+        return None
+
+    def _failed(self, error: MailstoreError) -> None:
+        if not self.exit_code:
+            say(str(error))
+        self.exit_code = of_error(error)
 
 
 def look(location: str, store: Store, chosen: Sequence[FolderPath]) -> New:
@@ -103,36 +142,43 @@ def look(location: str, store: Store, chosen: Sequence[FolderPath]) -> New:
         new = [message.uid for message in store.folder(path).messages(0) if message.uid and _is_new(message.flags)]
         if new:
             by_folder[path] = new
-    return New(location, by_folder)
+    return New(location, by_folder, store)
 
 
 def _is_new(flags: Collection[str]) -> bool:
     return "\\Recent" in flags and "\\Seen" not in flags
 
 
-def wait(stores: Mapping[str, Store], chosen: Sequence[FolderPath], timeout: float | None) -> dict[str, New] | None:
+def wait(looks: Sequence[Look], timeout: float | None) -> list[New] | None:
     """Wait until new mail comes into one of the stores; None where the time is over or a signal came."""
-    timer = None
     with ExitStack() as stack:
         stop = stack.enter_context(stopped_by_signals())
         if timeout is not None:
             timer = Timer(timeout, stop.set)
             timer.start()
             stack.callback(timer.cancel)
-        follows = {place: stack.enter_context(store.watch(chosen or None)) for place, store in stores.items()}
-        for found in _now_and_then(follows, stores, chosen, stop):
-            if any(new.count for new in found.values()):
+        while any(one.store is None and not one.exit_code for one in looks) and not stop.is_set():
+            found = [new for one in looks if (new := one.now()) is not None]
+            if any(new.count for new in found):
+                return found
+            sleep(_TURN)
+        follows = {
+            one.location: stack.enter_context(one.store.watch(one.chosen or None))
+            for one in looks
+            if one.store is not None
+        }
+        for _ in _now_and_then(follows, stop) if follows else ():
+            found = [new for one in looks if (new := one.now()) is not None]
+            if any(new.count for new in found):
                 return found
     return None
 
 
-def _now_and_then(
-    follows: Mapping[str, Watch], stores: Mapping[str, Store], chosen: Sequence[FolderPath], stop: Event
-) -> Iterator[dict[str, New]]:
-    """Yield what is new once the watches are set, and again whenever one of them tells of something."""
-    yield {place: look(place, store, chosen) for place, store in stores.items()}
+def _now_and_then(follows: Mapping[str, Watch], stop: Stop) -> Iterator[None]:
+    """Come back once the watches are set, and again whenever one of them tells of something."""
+    yield
     for _ in batches(follows, stop):
-        yield {place: look(place, store, chosen) for place, store in stores.items()}
+        yield
 
 
 def _line(new: New) -> str:

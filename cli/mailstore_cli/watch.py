@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
-import shutil
 import sys
 from contextlib import ExitStack
 
 import click
 
 from mailstore import open_store
-from mailstore.watch import MessageAppended, TokenFile
+from mailstore.watch import TokenFile
 from mailstore_cli import options
+from mailstore_cli.bell import Bell
 from mailstore_cli.events import as_line, as_object
 from mailstore_cli.following import Batch, batches, stopped_by_signals
 from mailstore_cli.hooks import Hook
@@ -37,7 +36,10 @@ from mailstore_cli.render import out, out_json, say
                 "MAILSTORE_UID, MAILSTORE_MODSEQ, MAILSTORE_FLAGS, MAILSTORE_OLD_FLAGS, MAILSTORE_KEY, "
                 "MAILSTORE_FROM_FOLDER, MAILSTORE_FROM_UID. For one folder no two run at once."
             ),
-            "Ends with exit code 0 on SIGINT and SIGTERM, when what runs has ended.",
+            (
+                "Ends with exit code 0 on SIGINT and SIGTERM, when what runs has ended. What still runs after ten "
+                "seconds, or at a second signal, is ended, and its batch told again the next time (--state)."
+            ),
         ),
     ),
 )
@@ -100,26 +102,28 @@ def watch(
         raise click.UsageError("--since is the token of one LOCATION, and --state keeps tokens of its own")
     problems = Problems()
     known = TokenFile(state) if state else None
-    hooks = [Hook(command, batch=batch, jobs=jobs, parallel=parallel, failed=problems.add)] if command else []
-    bell = _bell() if notify else None
+    bell = Bell() if notify else None
     chosen = [parse_folder(name) for name in folders] or None
     with ExitStack() as stack:
-        for hook in (*hooks, *([bell] if bell else ())):
-            stack.callback(hook.close)
         stop = stack.enter_context(stopped_by_signals())
+        hook = None
+        if command is not None:
+            hook = Hook(command, batch=batch, jobs=jobs, parallel=parallel, stop=stop, failed=problems.add)
+            stack.callback(hook.close)
         follows = {}
         for location in dict.fromkeys(locations):
             store = stack.enter_context(open_store(location))
             follow = store.watch(chosen, since=known.token(location) if known else since, polling=poll)
             follows[location] = stack.enter_context(follow)
+            if known is not None and known.token(location) is None:
+                known.keep(location, follow.token)  # what comes from now on is told, be it the next time
         say(f"watching {', '.join(map(safe, follows))}")
         for found in batches(follows, stop):
             _print(found, several=len(follows) > 1, as_json=as_json, tokens=tokens)
-            for hook in hooks:
-                hook.run(found.location, found.events)
             if bell is not None:
-                bell.run(found.location, [event for event in found.events if isinstance(event, MessageAppended)])
-            if known is not None:
+                bell.ring(found.location, found.events)
+            told = hook is None or hook.run(found.location, found.events)
+            if known is not None and told:
                 known.keep(found.location, found.token)
     return problems.exit_code
 
@@ -133,11 +137,3 @@ def _print(found: Batch, *, several: bool, as_json: bool, tokens: bool) -> None:
     if tokens:
         out_json({"event": "token", "location": found.location, "token": found.token})
     sys.stdout.flush()
-
-
-def _bell() -> Hook | None:
-    if shutil.which("notify-send") is None:
-        say("--notify: there is no notify-send here, so no notifications are shown")
-        return None
-    script = 'notify-send --app-name=mstore "New mail" "$MAILSTORE_FOLDER"'
-    return Hook(f"sh -c {shlex.quote(script)}", batch=False, jobs=1, parallel=False, failed=say)

@@ -32,10 +32,15 @@ class _SqliteFormat:
         try:
             if not stat.S_ISREG(os.stat(path).st_mode):
                 return None
-            with open(path, "rb", buffering=0) as file:
-                header = file.read(100)
+            descriptor = fs.open_source(path)  # an mbox's access time tells shells and mail readers of new mail
         except OSError:
             return None
+        try:
+            header = os.read(descriptor, 100)
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
         ours = header[:16] == _MAGIC and int.from_bytes(header[68:72], "big") == APPLICATION_ID
         return _EVIDENCE if ours else None
 
