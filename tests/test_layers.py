@@ -56,7 +56,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "drivers.sql": frozenset({"apsw"}),
     "drivers.sidecar": frozenset({"apsw"}),
     "drivers.mbox": frozenset({"zstandard"}),
-    "system": frozenset({"inotify_simple"}),
+    "system": frozenset({"inotify_simple", "watchfiles"}),
     "service": frozenset({"uvloop"}),
     "testing": frozenset({"pytest", "hypothesis", "apsw"}),
     "cli": frozenset({"click", "tqdm"}),

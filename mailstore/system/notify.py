@@ -8,18 +8,20 @@ queued.
 The solution. Whatever comes is a hint and no more: a listener is told a name, that the directory is
 gone, or that anything may have changed, and looks for itself. One thread reads the one descriptor of the
 process and calls the listeners, which only note what they heard. A watch stays in the table until the kernel says
-IN_IGNORED. Where no watch can be had, ``listen`` raises OSError, and its caller polls.
+IN_IGNORED. Where no watch can be had, ``listen`` raises OSError, and its caller polls. Systems without inotify have
+mailstore.system.elsewhere.
 
 Descriptors do not cross a fork: a child begins its own instance.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 Tell = Callable[[str | None], None]
 """Called in the reading thread with an entry's name; '' says that the directory itself is gone, moved or unmounted,
@@ -34,8 +36,16 @@ _CONTENTS = _MODIFY | _CLOSE_WRITE
 _GONE = _DELETE_SELF | _MOVE_SELF | _UNMOUNT | _IGNORED
 
 
-class Ear:
-    """One listener at one directory; ``close`` ends it, and may be called twice."""
+class Ear(Protocol):
+    """One listener at one directory."""
+
+    def close(self) -> None:
+        """Hear no more; may be called twice."""
+        ...
+
+
+class _InotifyEar:
+    """See Ear."""
 
     __slots__ = ("_hub", "_wd", "tell")
 
@@ -58,10 +68,17 @@ def listen(directory: str, tell: Tell, *, contents: bool) -> Ear:
         contents: tell of writes into the files there too, not only of names that come and go.
 
     Raises:
-        OSError: no such directory, or no more watches (ENOSPC), instances (EMFILE), or no inotify here (ENOSYS).
+        OSError: no such directory, or no more watches (ENOSPC), instances (EMFILE), or nothing that tells (ENOSYS).
     """
     while True:
-        hub = _the_hub()
+        try:
+            hub = _the_hub()
+        except OSError as error:
+            if error.errno != errno.ENOSYS:
+                raise
+            from mailstore.system import elsewhere  # late: most systems have inotify
+
+            return elsewhere.listen(directory, tell, contents=contents)
         ear = hub.add(directory, tell, contents)
         if ear is not None:
             return ear
@@ -94,22 +111,22 @@ class _Hub:
         self.pid = os.getpid()
         self.closed = False
         self._lock = threading.Lock()
-        self._ears: dict[int, list[Ear]] = {}
+        self._ears: dict[int, list[_InotifyEar]] = {}
         self._inotify = _open_inotify()
         threading.Thread(target=self._run, name="mailstore-notify", daemon=True).start()
 
-    def add(self, directory: str, tell: Tell, contents: bool) -> Ear | None:
+    def add(self, directory: str, tell: Tell, contents: bool) -> _InotifyEar | None:
         """Add a listener; None: this hub has just closed."""
         mask = _NAMES | _ONLYDIR | _DONT_FOLLOW | _MASK_ADD | (_CONTENTS if contents else 0)
         with self._lock:  # the reader must not see an event of a watch that is not in the table yet
             if self.closed:
                 return None
             wd = self._inotify.add_watch(directory, mask)
-            ear = Ear(self, wd, tell)
+            ear = _InotifyEar(self, wd, tell)
             self._ears.setdefault(wd, []).append(ear)
             return ear
 
-    def drop(self, wd: int, ear: Ear) -> None:
+    def drop(self, wd: int, ear: _InotifyEar) -> None:
         """Remove a listener; with the last one at a directory its watch goes."""
         if self.pid != os.getpid():
             return
@@ -151,8 +168,6 @@ class _Hub:
 
 
 def _open_inotify() -> Any:  # inotify_simple has no types
-    import errno
-
     try:
         import inotify_simple  # type: ignore[import-not-found, import-untyped, unused-ignore]
 

@@ -59,7 +59,7 @@ class Hints:
         self._points: dict[str, WatchPoint] = {}
         self._stamps: dict[str, _Stamps] = {}
         self._polled: set[str] = set()
-        self._whole = False
+        self._whole = self._said_polled = False
         self._interval = QUICKEST
         self._next_poll = self._next_safety = 0.0
 
@@ -127,7 +127,7 @@ class Hints:
         except FileNotFoundError:
             return  # it will be there some day
         except OSError as error:
-            self._say(f"no inotify for {point.directory} ({error.strerror}): it is polled instead")
+            self._say_polled(point.directory, error)
             return
         with self._changed:
             if not self.closed:
@@ -135,6 +135,14 @@ class Hints:
         if self.closed:
             ear.close()
         self._polled.discard(point.directory)
+
+    def _say_polled(self, directory: str, error: OSError) -> None:
+        """Say once for all directories, however many there are."""
+        if not self._said_polled:
+            self._said_polled = True
+            self._say(
+                f"nothing tells of changes in {directory} ({error.strerror}): it is polled instead, and so are others"
+            )
 
     def _say(self, problem: str) -> None:
         if not self.problems:
