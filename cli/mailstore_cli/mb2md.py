@@ -192,10 +192,7 @@ def read_list(listed: str, source: str) -> frozenset[FolderPath]:
 
 
 def _tell_left_out(store: Store, wanted: Selection, chosen: Sequence[FolderInfo]) -> None:
-    """Name what a user may miss: files that are no mail, directories without -R, names of the list that are nothing."""
-    for fact in store.evidence:
-        if ": not read: " in fact:
-            say(f"left out: {fact.replace(': not read: ', ': ')}")
+    """Name what a user may miss: directories without -R, names of the list that are nothing."""
     if wanted.only is None and wanted.listed is None and not wanted.recurse:
         for name in sorted({info.path[0] for info in store.folders() if len(info.path) > 1}):
             say(f"left out: {folder_text(FolderPath([name]))} is a directory, and there is no -R")

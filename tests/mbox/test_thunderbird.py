@@ -56,7 +56,6 @@ def profile(tmp_path: Path) -> Path:
     put(pop / "invoices.dat", record("an mbox all the same"))
     put(pop / "notes", b"not an mbox\n")
     put(pop / "Inbox.mozmsgs" / "1.wdseml", b"x")
-    put(pop / "Archives" / "cur" / "1.eml", body("one to a file"))
     put(imap / "INBOX", record("kept offline"))
     put(imap / "INBOX.sbd" / "Gel&APY-scht", record("deleted", more="00200000"))
     for name in ("INBOX.msf", "Sent.msf", "Junk.msf"):
@@ -137,6 +136,7 @@ def test_two_accounts_of_one_name(tmp_path: Path) -> None:
 
 def test_what_is_left_out_is_told(profile: Path) -> None:
     pop = profile / "Mail" / "pop.example.org"
+    put(pop / "Archives" / "cur" / "1.eml", body("one to a file"))
     with open_store(str(profile), readonly=True) as store:
         found = store.omissions()
     assert sorted(found) == sorted(
@@ -145,6 +145,7 @@ def test_what_is_left_out_is_told(profile: Path) -> None:
             Omission(
                 str(pop / "Archives"),
                 f"1 message(s) that Thunderbird keeps one to a file: convert them with eml:{pop}/Archives/cur",
+                damaged=True,
             ),
             Omission(str(pop / "notes"), "it does not begin with a From_ line"),
             Omission(
@@ -158,7 +159,7 @@ def test_what_is_left_out_is_told(profile: Path) -> None:
 def test_expunged_messages_on_request(profile: Path) -> None:
     with open_store(f"thunderbird:{profile}?expunged=include") as store:
         assert bodies(store, "Local Folders/Old/R&D") == [body("kept"), body("gone"), body("gone too")]
-        assert [one.messages for one in store.omissions()] == [None] * 3
+        assert [one.messages for one in store.omissions()] == [None] * 2
 
 
 @pytest.mark.parametrize("target", ["maildir:{}", "sqlite:{}", "mbox:{}?layout=sbd"])
@@ -173,7 +174,7 @@ def test_conversion(profile: Path, tmp_path: Path, target: str) -> None:
         assert [one.messages for one in report.left_out if one.messages] == [2]
         assert verify_stores(old, new).same
         again = convert(old, new, Options(folders=(FolderPath(("pop.example.org", "Sent")),)))
-        assert (again.copied, [one.messages for one in again.left_out]) == (0, [None] * 3)
+        assert (again.copied, [one.messages for one in again.left_out]) == (0, [None] * 2)
     assert tree(profile) == before
 
 
@@ -273,7 +274,9 @@ def test_trees_of_pst_converters(tmp_path: Path) -> None:
         assert folders(store) == ["INBOX", "INBOX/Work", "Notes/extra", "Sent Items"]
         assert bodies(store, "INBOX/Work") == [body("work")]
         assert store.omissions() == [
-            Omission(str(root / "Sent Items" / "Sent Items.mbox"), "another file has the same folder name")
+            Omission(
+                str(root / "Sent Items" / "Sent Items.mbox"), "another file has the same folder name", damaged=True
+            )
         ]
         with pytest.raises(ReadOnlyStore, match="layout nested"):
             store.create("x")

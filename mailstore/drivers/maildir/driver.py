@@ -21,13 +21,25 @@ from mailstore.drivers.maildir.joint import JointDeliveries
 from mailstore.drivers.maildir.keeping import Keeping
 from mailstore.drivers.maildir.keys import Keys
 from mailstore.drivers.maildir.layout import Place
+from mailstore.drivers.maildir.omitting import omissions
 from mailstore.drivers.maildir.records import read_file
 from mailstore.drivers.maildir.staging import StagedFile
 from mailstore.drivers.maildir.view import View
 from mailstore.drivers.maildir.watching import watch_points
 from mailstore.errors import CannotCreate, MailstoreError, NoSuchFolder
 from mailstore.model.caps import Capabilities, Joint
-from mailstore.model.changes import Append, Change, FolderInfo, Footprint, Outcome, Recovery, Staged, StoreDelta, Usage
+from mailstore.model.changes import (
+    Append,
+    Change,
+    FolderInfo,
+    Footprint,
+    Omission,
+    Outcome,
+    Recovery,
+    Staged,
+    StoreDelta,
+    Usage,
+)
 from mailstore.model.info import Arrival
 from mailstore.model.measure import digest_of
 from mailstore.model.names import FolderPath
@@ -66,6 +78,10 @@ class MaildirDriver(Keeping):
             foreign_writers=True,
             native=frozenset({"adopt", "clone", "join", "move", "fresh", "shard"}) - mask,
         )
+
+    def omissions(self) -> list[Omission]:
+        """See Omitting.omissions."""
+        return omissions(self._account.layout)
 
     # --- folders
 

@@ -26,6 +26,7 @@ from mailstore.drivers.mbox.source import compression
 from mailstore.errors import InvalidFolderName
 from mailstore.formats import escape, mutf7
 from mailstore.formats.mbox.opening import read_opening
+from mailstore.model.changes import Omission
 from mailstore.model.names import INBOX, FolderPath
 from mailstore.system import fs
 
@@ -65,12 +66,16 @@ class Tree:
 
     Attributes:
         folders: where each folder is; those without messages of their own (only children) have no ``file`` there.
-        skipped: files that are no mail, with the reason; never touched.
+        skipped: what is not read, by path; never touched. Damaged is what is mail or may be.
     """
 
     folders: dict[FolderPath, Place] = field(default_factory=dict)
-    skipped: list[tuple[str, str]] = field(default_factory=list)
+    skipped: list[Omission] = field(default_factory=list)
     virtual: set[FolderPath] = field(default_factory=set)
+
+    def skip(self, path: str, reason: str, *, mail: bool = False) -> None:
+        """Note that what lies at ``path`` is not read; ``mail``: though it is mail, or nobody could look."""
+        self.skipped.append(Omission(fs.shown(path), reason, damaged=mail))
 
 
 class Layout:
@@ -182,24 +187,24 @@ class Layout:
             with os.scandir(directory) as entries:
                 found = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            tree.skipped.append((directory, os.strerror(error.errno or 0)))
+            tree.skip(directory, os.strerror(error.errno or 0), mail=True)
             return
         for entry in found:
             name = entry.name
             if name.startswith(".") and not name.startswith((fs.TEMPORARY, SUBSCRIPTIONS)) and _is_mail(entry):
-                tree.skipped.append((entry.path, "a hidden file, though it is mail"))
+                tree.skip(entry.path, "a hidden file, though it is mail", mail=True)
             if name.startswith(".") or self._passes_over(entry):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 self._scan_directory(directory, name, above, tree)
             elif entry.path == self.inbox:
                 continue
-            elif (reason := why_not(entry)) is not None:
-                tree.skipped.append((entry.path, reason))
+            elif (why := why_not(entry)) is not None:
+                tree.skip(entry.path, why.reason, mail=why.closed)
             else:
                 path = FolderPath((*above, self.read(directory, name)))
                 if path in tree.folders and path not in tree.virtual:
-                    tree.skipped.append((entry.path, "another file has the same folder name"))
+                    tree.skip(entry.path, "another file has the same folder name", mail=True)
                     continue
                 tree.virtual.discard(path)
                 children = f"{entry.path}.sbd" if self.kind == "sbd" else entry.path
@@ -212,10 +217,10 @@ class Layout:
     def _scan_directory(self, directory: str, name: str, above: tuple[str, ...], tree: Tree) -> None:
         inner = os.path.join(directory, name)
         if self.kind == "sbd" and not name.endswith(".sbd"):
-            tree.skipped.append((inner, "a directory that is not called .sbd"))
+            tree.skip(inner, "a directory that is not called .sbd")
             return
         if len(above) >= DEEPEST:
-            tree.skipped.append((inner, TOO_DEEP))
+            tree.skip(inner, TOO_DEEP, mail=True)
             return
         base = name[:-4] if self.kind == "sbd" else name
         components = (*above, self.read(directory, base))
@@ -235,18 +240,27 @@ def _is_mail(entry: os.DirEntry[str]) -> bool:
     return entry.is_file(follow_symlinks=False) and entry.stat().st_size > 0 and why_not(entry) is None
 
 
-def why_not(entry: os.DirEntry[str]) -> str | None:
+class WhyNot(NamedTuple):
+    """Why a directory entry is not read."""
+
+    reason: str
+    closed: bool = False
+    """Nobody could look."""
+
+
+def why_not(entry: os.DirEntry[str]) -> WhyNot | None:
     """Say why a directory entry is no mbox, or None where it is one (an empty file is)."""
     try:
         if not stat.S_ISREG(entry.stat().st_mode):
-            return "not a regular file"
+            return WhyNot("not a regular file")
         fd = fs.open_source(entry.path)
         try:
-            return None if _is_mbox(fd) or _becomes_mbox(entry.path, fd) or _is_mbox(fd) else _NO_FROM
+            is_mail = _is_mbox(fd) or _becomes_mbox(entry.path, fd) or _is_mbox(fd)
+            return None if is_mail else WhyNot(_NO_FROM)
         finally:
             os.close(fd)
     except OSError as error:
-        return os.strerror(error.errno or 0)
+        return WhyNot(os.strerror(error.errno or 0), closed=True)
 
 
 def _is_mbox(fd: int) -> bool:

@@ -44,7 +44,7 @@ class NestedLayout(Layout):
             with os.scandir(directory) as entries:
                 found = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            tree.skipped.append((directory, os.strerror(error.errno or 0)))
+            tree.skip(directory, os.strerror(error.errno or 0), mail=True)
             return
         for entry in found:
             if entry.name.startswith((".", fs.TEMPORARY)) or self._passes_over(entry):
@@ -57,11 +57,11 @@ class NestedLayout(Layout):
                 if len(below) <= DEEPEST:
                     self._walk(entry.path, below, tree)
                 else:
-                    tree.skipped.append((entry.path, TOO_DEEP))
-            elif (reason := why_not(entry)) is not None:
-                tree.skipped.append((entry.path, reason))
+                    tree.skip(entry.path, TOO_DEEP, mail=True)
+            elif (why := why_not(entry)) is not None:
+                tree.skip(entry.path, why.reason, mail=why.closed)
             elif (path := FolderPath(above if own else below)) in tree.folders:
-                tree.skipped.append((entry.path, "another file has the same folder name"))
+                tree.skip(entry.path, "another file has the same folder name", mail=True)
             else:
                 tree.folders[path] = Place(entry.path, directory)
 

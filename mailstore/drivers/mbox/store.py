@@ -99,7 +99,7 @@ class MboxDriver(MboxQuota):
         for path, place in tree.folders.items():
             if path not in tree.virtual and os.path.exists(place.file):
                 facts += self._facts(path)
-        facts += [f"{fs.shown(path)}: not read: {why}" for path, why in tree.skipped]
+        facts += [f"{one.where}: not read: {one.reason}" for one in tree.skipped]
         return (*facts, self._index.trouble) if self._index.trouble else tuple(facts)
 
     def _facts(self, path: FolderPath) -> list[str]:
@@ -124,7 +124,7 @@ class MboxDriver(MboxQuota):
     def omissions(self) -> list[Omission]:
         """See Omitting.omissions."""
         tree = self._scan()
-        found = [Omission(fs.shown(path), why) for path, why in tree.skipped]
+        found = list(tree.skipped)
         for path in tree.folders:
             if path not in tree.virtual:
                 with suppress(MailstoreError):  # the listing of the folder says what is wrong

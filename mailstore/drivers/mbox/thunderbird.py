@@ -127,7 +127,7 @@ class _ThunderbirdLayout(Layout):
         bare = sum(name.endswith(_INDEX) and name[: -len(_INDEX)] not in names for name in names)
         if bare:
             why = f"{bare} folder(s) of the IMAP server are known here by name alone: their mail was not kept offline"
-            tree.skipped.append((directory, why))
+            tree.skip(directory, why)
 
     def _scan_directory(self, directory: str, name: str, above: tuple[str, ...], tree: Tree) -> None:
         inner = os.path.join(directory, name)
@@ -135,7 +135,7 @@ class _ThunderbirdLayout(Layout):
         if os.path.isdir(mail):
             count = len(os.listdir(mail)) if os.access(mail, os.R_OK) else 0
             why = f"{count} message(s) that Thunderbird keeps one to a file: convert them with eml:{mail}"
-            tree.skipped.append((inner, why))
+            tree.skip(inner, why, mail=count > 0)
         elif not name.endswith(".mozmsgs"):
             super()._scan_directory(directory, name, above, tree)
 
