@@ -24,7 +24,15 @@ def public(module: object) -> list[str]:
 
 @pytest.mark.parametrize(
     "name",
-    ["mailstore", "mailstore.convert", "mailstore.doctor", "mailstore.quota", "mailstore.survey", "mailstore.testing"],
+    [
+        "mailstore",
+        "mailstore.convert",
+        "mailstore.doctor",
+        "mailstore.quota",
+        "mailstore.search",
+        "mailstore.survey",
+        "mailstore.testing",
+    ],
 )
 def test_names_are_sorted_and_there(name: str) -> None:
     module = importlib.import_module(name)

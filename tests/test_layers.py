@@ -29,7 +29,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "facade": frozenset({"errors", "model", "spi", "registry", "quota", "watch"}),
     "pages": frozenset({"errors", "system"}),
     "survey": frozenset({"facade", "quota", "registry", "spi", "errors", "model", "formats", "system", "pages"}),
-    "convert": frozenset({"facade", "errors", "model", "formats", "spi", "system"}),
+    "convert": frozenset({"facade", "errors", "model", "search", "formats", "spi", "system"}),
+    "search": frozenset({"errors", "model", "formats"}),
     "migrate": frozenset(
         {"convert", "survey", "delivery", "facade", "registry", "spi", "errors", "model", "system", "pages"}
     ),
@@ -62,7 +63,19 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "cli": frozenset({"click", "tqdm"}),
 }
 # What the command line may import: the public packages.
-_PACKAGES = ["convert", "delivery", "doctor", "lmtp", "migrate", "policy", "quota", "service", "survey", "watch"]
+_PACKAGES = [
+    "convert",
+    "delivery",
+    "doctor",
+    "lmtp",
+    "migrate",
+    "policy",
+    "quota",
+    "search",
+    "service",
+    "survey",
+    "watch",
+]
 PUBLIC = frozenset(f"mailstore{name}" for name in ("", *(f".{package}" for package in _PACKAGES)))
 WRITING_OS = frozenset(
     name

@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator
+from itertools import islice
 
 import click
 
 from mailstore import DIGEST, HEADER, INTERNAL_DATE, SIZE, Folder, FolderPath, Message, Store, open_store
+from mailstore.search import Search
 from mailstore_cli import options
+from mailstore_cli.choosing import message_choice
 from mailstore_cli.headers import Shown, display_name, shown
 from mailstore_cli.names import folder_text, header_check, item_text, parse_folder, safe
 from mailstore_cli.problems import Problems
@@ -26,6 +29,7 @@ _NARROWEST_SUBJECT = 20
         "mstore ls ~/Maildir",
         "mstore ls mbox:~/mail -f Lists/python",
         "mstore ls -r ~/Maildir --json | jq -r 'select(.size > 1e6) | .item'",
+        "mstore ls -r ~/Maildir --search 'from:joe larger:1M (seen or flagged)' --older 1y",
         "mstore ls ~/Maildir | grep -i invoice | mstore copy ~/Maildir inv.db -",
         notes=(
             (
@@ -39,23 +43,38 @@ _NARROWEST_SUBJECT = 20
 @options.location
 @options.folder
 @click.option("-r", "--recursive", is_flag=True, help="All folders, or --folder and the folders below it.")
+@message_choice
 @options.json_flag("One JSON object a line for each message.")
 @click.option("--digest", is_flag=True, help="With --json: add the SHA-256 of each message (reads them all).")
-def ls(location: str, folder: str | None, recursive: bool, as_json: bool, digest: bool) -> int:
+def ls(
+    location: str,
+    folder: str | None,
+    recursive: bool,
+    search: Search | None,
+    limit: int | None,
+    as_json: bool,
+    digest: bool,
+) -> int:
     """List the messages of LOCATION by ascending UID, like frm. Nothing at LOCATION is changed."""
     if digest and not as_json:
         raise click.UsageError("--digest needs --json")
     problems = Problems()
     want = SIZE | INTERNAL_DATE | HEADER | (DIGEST if digest else 0)
+    want |= search.want if search is not None else 0
     write = _write_json if as_json else _write_line
     with open_store(location, readonly=True) as store:
-        for found in _folders(store, folder, recursive):
-            for message in found.messages(want):
-                if message.error is not None:
-                    place = item_text(found.path, message.uid) if message.uid else folder_text(found.path)
-                    problems.add(f"{place}: {message.error}")
-                if message.uid:
-                    write(found.path, message)
+        listed = (
+            (found.path, message)
+            for found in _folders(store, folder, recursive)
+            for message in found.messages(want)
+            if search is None or message.error is not None or search.matches(message.row)
+        )
+        for path, message in islice(listed, limit):
+            if message.error is not None:
+                place = item_text(path, message.uid) if message.uid else folder_text(path)
+                problems.add(f"{place}: {message.error}")
+            if message.uid:
+                write(path, message)
     return problems.exit_code
 
 

@@ -37,9 +37,9 @@ MOST = (1 << 63) - 1
 LONGEST = 1 << 40
 """The longest time, in seconds."""
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": DAY}
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": DAY, "w": 7 * DAY, "y": 365 * DAY}
 _AMOUNT = re.compile(r"(\d{1,19})\s*([KMGT]?)(?:i?B)?", re.IGNORECASE | re.ASCII)
-_DURATION = re.compile(r"(\d{1,12})\s*([smhd]?)", re.ASCII)
+_DURATION = re.compile(r"(\d{1,12})\s*([smhdwy]?)", re.ASCII)
 _PORTION = re.compile(r"(?:(\d{1,6})\s*%)?\s*(?:([+-]?)\s*(\d{1,19}\s*[KMGT]?(?:i?B)?))?", re.IGNORECASE | re.ASCII)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
@@ -60,14 +60,14 @@ def parse_size(text: str) -> int:
 
 
 def parse_duration(text: str) -> int:
-    """Return the seconds that ``text`` says: ``90``, ``15m``, ``12h``, ``1d``.
+    """Return the seconds that ``text`` says: ``90``, ``15m``, ``12h``, ``1d``, ``2w``, ``1y`` (of 365 days).
 
     Raises:
         UsageError: it says something else.
     """
     found = _DURATION.fullmatch(text.strip())
     if found is None:
-        raise UsageError(f"{text!r} is no time: write seconds, or a number with s, m, h or d, such as 12h")
+        raise UsageError(f"{text!r} is no time: write seconds, or a number with s, m, h, d, w or y, such as 12h")
     seconds = int(found[1]) * _SECONDS[found[2]]
     if seconds > LONGEST:
         raise UsageError(f"{text!r} is longer than anybody waits")

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailstore_cli.headers import LONGEST, Shown, decode, display_name, shown
+from mailstore.formats.words import LONGEST
+from mailstore.search import decode_header
+from mailstore_cli.headers import Shown, display_name, shown
 
 
 @pytest.mark.parametrize(
@@ -29,20 +31,20 @@ from mailstore_cli.headers import LONGEST, Shown, decode, display_name, shown
         ("raw Grüße".encode(), "raw Grüße"),
         ("raw Grüße".encode("latin-1"), "raw Grüße"),
         (b"=?gb2312?B?1tDOxA==?=", "中文"),
-        (b"nul\0nul", "nul\ufffdnul"),
+        (b"nul\0nul", "nul nul"),
         (b"", ""),
     ],
 )
 def test_decode(raw, text):
-    assert decode(raw) == text
+    assert decode_header(raw) == text
 
 
 @given(st.binary(max_size=200))
 def test_decoding_never_fails(raw):
-    assert isinstance(decode(raw), str)
-    assert isinstance(decode(b"=?utf-8?b?" + raw + b"?= =?" + raw + b"?q?x?="), str)
+    assert isinstance(decode_header(raw), str)
+    assert isinstance(decode_header(b"=?utf-8?b?" + raw + b"?= =?" + raw + b"?q?x?="), str)
     assert isinstance(shown(b"Subject: " + raw), Shown)
-    assert isinstance(display_name(decode(raw)), str)
+    assert isinstance(display_name(decode_header(raw)), str)
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])

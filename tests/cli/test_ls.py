@@ -71,8 +71,8 @@ def test_lines(mstore, memory):
 
 def test_hostile_headers_steer_no_terminal(mstore, memory):
     line = mstore("ls", memory).lines[2]
-    assert "Evil\\x1b]0;owned\\x07" in line
-    assert line.endswith("red \\x1b[31m\\u202etxt")
+    assert "Evil ]0;owned " in line
+    assert line.endswith("red [31m\\u202etxt")
     assert not re.search("[\x00-\x1f\x7f-\x9f\u202e]", line)
 
 
@@ -161,3 +161,26 @@ def test_a_provisional_uid_carries_a_check(mstore, memory, monkeypatch):
     assert ran.exit_code == 1
     assert ran.stdout == b""
     assert ran.stderr == "mstore: INBOX:2: another message has this number now; list the folder again\n"
+
+
+def test_a_search_chooses(mstore, memory):
+    def listed(*args):
+        return [line["item"] for line in mstore("ls", "-r", memory, "--json", *args).objects]
+
+    everything = listed()
+    assert listed("--search", "all", "--limit", "2") == everything[:2]
+    assert listed("--search", "from:alice") == ["INBOX:1", "Archive/2024:1"]
+    assert listed("--search", "seen", "--search", "keyword:work") == ["INBOX:1"]
+    assert listed("--older", "1d", "--larger", "1M") == []
+    assert sorted(listed("--newer", "1d") + listed("--older", "1d")) == sorted(everything)
+    assert listed("--smaller", "1M") == everything
+
+
+def test_a_search_that_cannot_be_read(mstore, memory):
+    ran = mstore("ls", memory, "--search", "from:alice lager:1M")
+    assert (ran.exit_code, ran.stdout) == (64, b"")
+    assert ran.stderr.startswith(
+        "mstore: search 'from:alice lager:1M': no key is called 'lager'; there are from, to, cc,"
+    )
+    assert ran.stderr.endswith("(at character 12)\n")
+    assert "'2x' is no time" in mstore("ls", memory, "--newer", "2x").stderr

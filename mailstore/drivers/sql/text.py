@@ -8,7 +8,7 @@ as in a URL); everything else stands as it is. Reading what was written gives ba
 from __future__ import annotations
 
 from mailstore.formats.headers import header_end
-from mailstore.formats.words import legible
+from mailstore.formats.words import decode_header
 from mailstore.model.flags import NO_KEYWORDS
 
 TYPE_CHECKING = False  # loading this loads next to nothing: a delivery starts a process for each mail
@@ -28,6 +28,8 @@ _KEPT = 1024
 _HEADER_LIMIT = 64 << 10
 """Bytes searched for From and Subject."""
 _FIELD_LIMIT = 4 << 10
+_LONGEST = 500
+"""Characters of a field that the database has for people."""
 """Bytes of a field that are looked at."""
 
 
@@ -140,4 +142,4 @@ def _field(start: bytes, name: bytes, end: int) -> str:
     stop = start.find(b"\n", at, end)
     while stop >= 0 and start[stop + 1 : stop + 2] in (b" ", b"\t"):
         stop = start.find(b"\n", stop + 1, end)
-    return legible(start[at : min(stop if stop >= 0 else end, at + _FIELD_LIMIT)])
+    return decode_header(start[at : min(stop if stop >= 0 else end, at + _FIELD_LIMIT)], _LONGEST)
