@@ -24,6 +24,9 @@ _OURS = {
     "maildir": "mailstore.drivers.maildir",
     "sqlite": "mailstore.drivers.sql",
     "thunderbird": "mailstore.drivers.mbox.thunderbird",
+    "mh": "mailstore.drivers.mh",
+    "eml": "mailstore.drivers.eml",
+    "apple": "mailstore.drivers.apple",
 }
 _PREFIX = re.compile(r"([a-z][a-z0-9+_-]+):")
 _OPTIONS = re.compile(r"\?([a-z][a-z0-9_-]*=[^?]*)\Z")

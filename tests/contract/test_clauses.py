@@ -9,12 +9,13 @@ import pytest
 
 import mailstore.testing
 from mailstore import Capabilities
-from mailstore.testing import DriverContract, Harness, needs
+from mailstore.testing import DriverContract, Harness, ReadOnlyContract, needs
 from mailstore.testing.marks import clauses_of, missing
 
 ROOT = Path(__file__).parents[2]
 CLAUSE = re.compile(r"^\*\*(\d+\.\d+)\*\* ((?:.+\n)+)", re.MULTILINE)
 TESTS = dict(inspect.getmembers(DriverContract, inspect.isfunction))
+TESTS.update(inspect.getmembers(ReadOnlyContract, inspect.isfunction))
 SUITE = sorted(Path(mailstore.testing.__file__).parent.rglob("*.py"))
 OURS = [ROOT / "tests" / "contract" / name for name in ("test_memory.py", "test_sqlite.py")]
 
@@ -56,7 +57,7 @@ def test_what_a_clause_needs_its_tests_need() -> None:
 def test_no_test_hides_another() -> None:
     """A name that two sections use would run once only."""
     seen: dict[str, str] = {}
-    for section in DriverContract.__mro__:
+    for section in (*DriverContract.__mro__, ReadOnlyContract):
         for name in vars(section):
             if name.startswith("test_"):
                 assert name not in seen, f"{name} is in {section.__name__} and in {seen[name]}"
@@ -103,10 +104,12 @@ def test_needs_knows_the_fields(name: str) -> None:
 
 @pytest.mark.parametrize("path", sorted(Path(__file__).parent.glob("test_*.py")), ids=lambda path: path.name)
 def test_every_driver_runs_all_of_it(path: Path) -> None:
-    """A file that makes a ``DriverContract`` overrides no clause."""
+    """A file that makes a ``DriverContract`` or a ``ReadOnlyContract`` overrides no clause."""
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef) and any(getattr(base, "id", "") == "DriverContract" for base in node.bases):
+        if isinstance(node, ast.ClassDef) and any(
+            getattr(base, "id", "") in ("DriverContract", "ReadOnlyContract") for base in node.bases
+        ):
             (statement,) = node.body
             assert isinstance(statement, ast.Assign)
             assert [getattr(target, "id", "") for target in statement.targets] == ["harness_class"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import closing
 
 from mailstore.drivers.mbox.layout import NESTED, Layout, find_kind
@@ -26,6 +27,8 @@ _CHOICES = {
     "helper": HELPERS,
     "names": ("utf8", "utf7"),
 }
+_APPLE = re.compile(r"\.mbox/mbox\Z")
+"""A mailbox that Apple Mail exported, a directory called so: the format ``apple``."""
 
 
 class _MboxFormat:
@@ -161,7 +164,7 @@ def _detect_tree(path: str) -> str | None:
     kind, _ = find_kind(path)
     layout = _layout(path, kind)
     found = [place.file for place in layout.scan().folders.values() if os.path.isfile(place.file)]
-    with_mail = [file for file in found if os.path.getsize(file)]
+    with_mail = [file for file in found if os.path.getsize(file) and not _APPLE.search(file)]
     if not with_mail:
         return None
     return f"a directory of mbox files ({os.path.relpath(with_mail[0], path)} begins with a From_ line), layout {kind}"

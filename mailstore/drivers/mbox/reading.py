@@ -13,11 +13,10 @@ from mailstore.drivers.mbox.evidence import quoting_of, weighed
 from mailstore.drivers.mbox.scan import LIMIT, NO_LINE, WINDOW, Extent, Rules, line_of, scanner
 from mailstore.drivers.mbox.source import Mark, Source
 from mailstore.errors import MessageChanged, NotAStore
-from mailstore.formats.headers import first
 from mailstore.formats.mbox import dialect as quoting
 from mailstore.formats.mbox import metadata
 from mailstore.formats.mbox.dialect import ALL, NONE, Dialect
-from mailstore.formats.mbox.from_line import FromLine, Kind, Zone, header_date
+from mailstore.formats.mbox.from_line import FromLine, Kind, Zone, reception_date
 from mailstore.formats.mbox.metadata import Base
 from mailstore.formats.mbox.opening import PROBE, Evidence, Opening, read_opening, weigh
 from mailstore.formats.mbox.record import (
@@ -290,11 +289,9 @@ class Reading:
     def _other_date(self, header: bytes, line: FromLine) -> tuple[int, tuple[str, ...]]:
         """Return a date for a record whose From_ line has none that can be read, and a note of where it is from."""
         why = "the From_ line has no date" if line.kind == Kind.BARE else "the date of the From_ line cannot be read"
-        for name in (b"Received", b"Date"):
-            value = first(header, name)
-            date = header_date(value, self.zone) if value is not None else None
-            if date is not None:
-                return date, (f"{why}; date taken from {name.decode()}:",)
+        found = reception_date(header, self.zone)
+        if found is not None:
+            return found[0], (f"{why}; date taken from {found[1]}:",)
         return self.mtime, (f"{why}; date taken from the file's mtime",)
 
     def base(self) -> Base | None:

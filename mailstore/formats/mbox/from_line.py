@@ -16,6 +16,7 @@ import time
 from enum import IntEnum
 from typing import NamedTuple
 
+from mailstore.formats.headers import first
 from mailstore.formats.mbox.separator import GREATEST as GREATEST
 from mailstore.formats.mbox.separator import MONTHS, is_ctime, read_sender
 from mailstore.formats.mbox.separator import is_plain_date as is_plain_date
@@ -204,3 +205,16 @@ def header_date(value: bytes, zone: Zone) -> int | None:
     if offset is None:
         return zone.instant(year, month, day, hour, minute, second)
     return calendar.timegm((year, month, day, hour, minute, second)) - offset
+
+
+def reception_date(header: bytes, zone: Zone) -> tuple[int, str] | None:
+    """Return when a message was received, as its header tells, and the name of the field; None where none can be read.
+
+    The first ``Received:`` is the last host's; then ``Date:``. ``zone`` is for a date without one.
+    """
+    for name in ("Received", "Date"):
+        value = first(header, name.encode())
+        date = header_date(value, zone) if value is not None else None
+        if date is not None:
+            return date, name
+    return None

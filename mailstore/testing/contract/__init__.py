@@ -11,6 +11,7 @@ from mailstore.testing.contract.listing import FolderListingContract
 from mailstore.testing.contract.metadata import MetadataContract
 from mailstore.testing.contract.natives import NativeContract
 from mailstore.testing.contract.quota import QuotaContract
+from mailstore.testing.contract.readonly import ReadOnlyContract
 from mailstore.testing.contract.stores import StoreContract
 from mailstore.testing.contract.together import TogetherContract
 from mailstore.testing.contract.transfer import TransferContract
@@ -34,7 +35,7 @@ class DriverContract(
     EverythingContract,
     QuotaContract,
 ):
-    """Every clause. Subclass it, and set ``harness_class``."""
+    """Every clause but those of section 14. Subclass it, and set ``harness_class``."""
 
 
-__all__ = ["DriverContract"]
+__all__ = ["DriverContract", "ReadOnlyContract"]

@@ -1,0 +1,68 @@
+"""Bundles: the directories in which Apple Mail keeps a mailbox.
+
+- An export: ``Name.mbox/mbox``, an mbox file, beside a ``table_of_contents``.
+- Mail 2 to 4: ``Name.mbox/Messages/1234.emlx`` (``.imapmbox`` of an IMAP account), ``Attachments/``, ``Info.plist``.
+- Since Mail 5 (``V2`` to ``V10``): ``Name.mbox/<UUID>/Data/4/3/2/1/Messages/1234567.emlx``.
+- Mailboxes in a mailbox are bundles in its bundle.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+
+from mailstore.formats import emlx
+
+SUFFIXES = (".mbox", ".imapmbox")
+MBOX = "mbox"
+_NO_MAIL = frozenset({"Attachments"})
+_MOST_LEVELS = 16
+
+
+def is_bundle(name: str) -> bool:
+    """Tell whether a directory of this name is a mailbox."""
+    return name.endswith(SUFFIXES) and not name.startswith(".")
+
+
+def name_of(bundle: str) -> str:
+    """Return the mailbox's name."""
+    stem, _, _ = bundle.rpartition(".")
+    return stem if is_bundle(bundle) and stem else bundle
+
+
+def is_message(name: str) -> bool:
+    """Tell whether a file of this name is a message."""
+    return name.endswith(emlx.SUFFIX) and not name.startswith(".")
+
+
+def inside(directory: str, *, deep: bool) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
+    """Yield (path, entries) of a mailbox's directory and, if ``deep``, of those in it that are no mailboxes.
+
+    Raises:
+        OSError: ``directory`` cannot be read; one in it that cannot is raised as well: its messages would be missing.
+    """
+    waiting = [(directory, 0)]
+    while waiting:
+        path, level = waiting.pop()
+        try:
+            with os.scandir(path) as found:
+                entries = list(found)
+        except FileNotFoundError:
+            if path == directory:
+                raise
+            continue
+        yield path, entries
+        if not deep or level >= _MOST_LEVELS:
+            continue
+        for entry in entries:
+            passed = entry.name in _NO_MAIL or entry.name.startswith(".") or is_bundle(entry.name)
+            if not passed and entry.is_dir(follow_symlinks=False):
+                waiting.append((entry.path, level + 1))
+
+
+def has_messages(directory: str) -> bool:
+    """Tell whether a bundle holds messages in files of their own."""
+    with suppress(OSError):
+        return any(is_message(entry.name) for _, entries in inside(directory, deep=True) for entry in entries)
+    return True  # it cannot be told, and reading it says why

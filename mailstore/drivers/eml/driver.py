@@ -1,0 +1,160 @@
+"""A tree of directories of ``.eml`` files: mailstore.spi.Driver and mailstore.spi.Format."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from mailstore.drivers.eml.folder import EmlFolder, is_message
+from mailstore.drivers.readonly import (
+    Directory,
+    ReadOnlyDriver,
+    directories,
+    entries_of,
+    links,
+    see_directory,
+    some,
+    walk,
+)
+from mailstore.errors import LocationError
+from mailstore.model.names import FolderPath
+from mailstore.spi import Concern, Location, Settings, WatchPoint
+from mailstore.system import fs
+
+_CHOICES = ("headers", "none")
+_MOST_DIRECTORIES = 200
+_MOST_LEVELS = 4
+_MOST_FILES = 50
+_MAILDIR = frozenset({"cur", "new", "tmp"})
+
+
+class EmlDriver(ReadOnlyDriver):
+    """See mailstore.spi.Driver."""
+
+    def __init__(self, location: Location, settings: Settings) -> None:
+        super().__init__(location, settings)
+        self._believed = location.options.get("flags", "headers") == "headers"
+        self._others: dict[str, list[str]] = {}
+        self._notes: list[str] = []
+
+    def scan(self) -> Mapping[FolderPath, str]:
+        """See ReadOnlyDriver.scan."""
+        self._others, self._notes = {}, []
+        tree = walk(self.root, self._directory)
+        self._notes += tree.notes
+        return tree.folders
+
+    def _directory(self, directory: str, entries: list[os.DirEntry[str]]) -> Directory:
+        visible = [entry for entry in entries if entry.name[:1] != "."]
+        messages = any(is_message(entry.name) for entry in visible)
+        others = [
+            entry.name for entry in visible if entry.is_file(follow_symlinks=False) and not is_message(entry.name)
+        ]
+        if others:
+            self._others[directory] = others
+        self._notes += [f"{fs.shown(path)} is a link to a directory and is not followed" for path in links(entries)]
+        children = tuple((name, name) for name in directories(entries) if not is_message(name))
+        empty = not visible and directory != self.root
+        return Directory(messages or empty, children)
+
+    def open_folder(self, path: FolderPath, place: str) -> EmlFolder:
+        """See ReadOnlyDriver.open_folder."""
+        return EmlFolder(self.index, path, place, believed=self._believed)
+
+    def facts(self) -> list[str]:
+        """See ReadOnlyDriver.facts."""
+        folders = self.scan()
+        facts = [f"directories of .eml files: {sum(map(bool, folders.values()))}"]
+        for directory, names in sorted(self._others.items()):
+            facts.append(f"{fs.shown(directory)}: files that are not called .eml are left out: {some(names)}")
+        return facts + self._notes
+
+    def watch_points(self) -> list[WatchPoint]:
+        """See Watchable.watch_points: each folder's directory, with what is written in it, and the root."""
+        points = {self.root: WatchPoint(self.root, _outside)}
+        for path, place in self.scan().items():
+            if place:
+                points[place] = WatchPoint(place, _Concerns(path), contents=True)
+        return list(points.values())
+
+
+def _outside(name: str) -> Concern:
+    return None if name.startswith(".") else "listing"
+
+
+class _Concerns:
+    """What a name in a folder's directory hints at."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: FolderPath) -> None:
+        self._path = path
+
+    def __call__(self, name: str) -> Concern:
+        return self._path if is_message(name) else _outside(name)
+
+
+class _EmlFormat:
+    """See mailstore.spi.Format."""
+
+    name = "eml"
+    options = frozenset({"flags"})
+
+    def detect(self, path: str) -> str | None:
+        """See Format.detect."""
+        return _detect(path, [0], 0)
+
+    def open(self, location: Location, settings: Settings) -> EmlDriver:
+        """See Format.open."""
+        flags = location.options.get("flags", "headers")
+        if flags not in _CHOICES:
+            raise LocationError(f"flags={flags}: one of {', '.join(_CHOICES)}, please", location=str(location))
+        see_directory(location, settings, "a tree of .eml files")
+        return EmlDriver(location, settings)
+
+
+FORMAT = _EmlFormat()
+
+
+def _detect(directory: str, looked_at: list[int], level: int) -> str | None:
+    """Say where the first ``.eml`` file is, in a tree that is no store of another kind.
+
+    Programs save single messages as ``.eml`` anywhere, among mbox files too, and Thunderbird's Maildirs have files of
+    that name: neither makes a tree of ``.eml`` files.
+    """
+    looked_at[0] += 1
+    try:
+        entries = entries_of(directory)
+    except OSError:
+        return None
+    names = {entry.name for entry in entries}
+    if len(names & _MAILDIR) >= 2:
+        return None
+    files = [entry for entry in entries if entry.name[:1] != "." and entry.is_file(follow_symlinks=False)]
+    messages = [entry.name for entry in files if is_message(entry.name)]
+    if messages:
+        others = [entry.path for entry in files if not is_message(entry.name)]
+        if any(_is_mbox(path) for path in others[:_MOST_FILES]):
+            return None
+        return f"{len(messages)} files called .eml ({fs.shown(messages[0])})"
+    if level < _MOST_LEVELS:
+        for name in directories(entries):
+            if looked_at[0] > _MOST_DIRECTORIES or name in _MAILDIR or name.endswith(".sbd"):
+                continue
+            found = _detect(os.path.join(directory, name), looked_at, level + 1)
+            if found is not None:
+                return found if ":" in found else f"in {fs.shown(name)}: {found}"
+    return None
+
+
+def _is_mbox(path: str) -> bool:
+    try:
+        fd = fs.open_source(path, nofollow=True)
+    except OSError:
+        return False
+    try:
+        return os.pread(fd, 5, 0) == b"From "
+    except OSError:
+        return False
+    finally:
+        os.close(fd)

@@ -1,0 +1,139 @@
+"""A tree of MH folders: mailstore.spi.Driver and mailstore.spi.Format."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from mailstore.drivers.mh.detect import detect
+from mailstore.drivers.mh.folder import MhFolder
+from mailstore.drivers.mh.profile import find_profile, read_small
+from mailstore.drivers.readonly import Directory, ReadOnlyDriver, directories, links, see_directory, some, walk
+from mailstore.errors import NotAStore
+from mailstore.formats import mh
+from mailstore.model.flags import ANSWERED, FLAGGED, SEEN
+from mailstore.model.names import FolderPath
+from mailstore.spi import Concern, Location, Settings, WatchPoint
+from mailstore.system import fs
+
+_NOT_FOLDERS = (",", "#")
+
+
+class MhDriver(ReadOnlyDriver):
+    """See mailstore.spi.Driver."""
+
+    def __init__(self, location: Location, settings: Settings) -> None:
+        super().__init__(location, settings, flags=SEEN | ANSWERED | FLAGGED)
+        self._profile = find_profile(self.root, location.options.get("profile", ""))
+        self._removed: dict[str, list[str]] = {}
+        self._others: dict[str, list[str]] = {}
+        self._links: list[str] = []
+        self._odd: list[str] = []
+
+    def scan(self) -> Mapping[FolderPath, str]:
+        """See ReadOnlyDriver.scan."""
+        self._removed, self._others, self._links = {}, {}, []
+        tree = walk(self.root, self._directory)
+        self._odd = tree.notes
+        return tree.folders
+
+    def _directory(self, directory: str, entries: list[os.DirEntry[str]]) -> Directory:
+        children = [name for name in directories(entries) if not name.startswith(_NOT_FOLDERS)]
+        files = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+        removed = [name for name in files if mh.is_removed(name)]
+        visible = [name for name in files if name[:1] != "." and name not in removed and not mh.is_message(name)]
+        others = [name for name in visible if directory != self.root or os.path.join(directory, name) != self._context]
+        if removed:
+            self._removed[directory] = removed
+        if others:
+            self._others[directory] = others
+        self._links += links(entries)
+        holds = directory != self.root or any(mh.is_message(name) for name in files)
+        return Directory(holds, tuple((name, name) for name in children))
+
+    @property
+    def _context(self) -> str:
+        return self._profile.context
+
+    def open_folder(self, path: FolderPath, place: str) -> MhFolder:
+        """See ReadOnlyDriver.open_folder."""
+        public = os.path.join(place, self._profile.sequences) if self._profile.sequences else ""
+        sources = [file for file in (public, self._context) if file]
+        return MhFolder(self.index, path, place, self._sequences, sources)
+
+    def _sequences(self, folder: str) -> mh.Sequences:
+        """Return the sequences of the folder in this directory, public and private, as of now."""
+        profile = self._profile
+        ranges: dict[str, mh.Ranges] = {}
+        if profile.sequences:
+            ranges.update(mh.parse_sequences(read_small(os.path.join(folder, profile.sequences))))
+        for private in mh.parse_private(read_small(profile.context)):
+            if self._is_meant(private.folder, folder):
+                ranges[private.name] = private.ranges
+        return mh.Sequences(ranges, profile.unseen, profile.previous)
+
+    def _is_meant(self, named: str, folder: str) -> bool:
+        """Tell whether a path in the context is this folder's: as it is, or as it was before the tree was moved."""
+        if os.path.normpath(named) in (folder, os.path.realpath(folder)):
+            return True
+        below = os.path.relpath(folder, os.path.dirname(self.root))
+        return os.path.normpath(named).endswith(f"/{below}") and not os.path.isdir(named)
+
+    def facts(self) -> list[str]:
+        """See ReadOnlyDriver.facts."""
+        folders = self.scan()
+        facts = [f"a tree of MH folders: {len(folders)}"]
+        if self._profile.file:
+            facts.append(f"the profile is {fs.shown(self._profile.file)}")
+        for directory, names in sorted(self._removed.items()):
+            facts.append(f"{fs.shown(directory)}: messages that were removed (rmm) are left out: {some(names)}")
+        for directory, names in sorted(self._others.items()):
+            facts.append(f"{fs.shown(directory)}: files that are no messages are left out: {some(names)}")
+        facts += [f"{fs.shown(path)} is a link to a directory and is not followed" for path in self._links]
+        return facts + self._odd
+
+    def watch_points(self) -> list[WatchPoint]:
+        """See Watchable.watch_points: each folder's directory, with what is written in it."""
+        return [
+            WatchPoint(place, _Concerns(path, self._profile.sequences), contents=True)
+            for path, place in self.scan().items()
+            if place
+        ]
+
+
+class _Concerns:
+    """What a name in a folder's directory hints at."""
+
+    __slots__ = ("_path", "_sequences")
+
+    def __init__(self, path: FolderPath, sequences: str) -> None:
+        self._path, self._sequences = path, sequences
+
+    def __call__(self, name: str) -> Concern:
+        if mh.is_message(name) or name == self._sequences:
+            return self._path
+        if name == "context":
+            return "everything"
+        return None if name.startswith((".", *_NOT_FOLDERS)) else "listing"
+
+
+class _MhFormat:
+    """See mailstore.spi.Format."""
+
+    name = "mh"
+    options = frozenset({"profile"})
+
+    def detect(self, path: str) -> str | None:
+        """See Format.detect."""
+        return detect(path)
+
+    def open(self, location: Location, settings: Settings) -> MhDriver:
+        """See Format.open."""
+        see_directory(location, settings, "an MH tree")
+        root = location.path
+        if all(os.path.isdir(os.path.join(root, name)) for name in ("cur", "new")):
+            raise NotAStore(f"{fs.shown(root)}: this is a Maildir, no MH folder", path=root)
+        return MhDriver(location, settings)
+
+
+FORMAT = _MhFormat()

@@ -1,0 +1,205 @@
+"""A store that can be read and not written: mailstore.spi.Driver less what a format must say itself."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import NoReturn
+
+from mailstore.drivers.sidecar import Index, open_index
+from mailstore.errors import CannotCreate, MailstoreError, NoSuchFolder, NoSuchStore, NotAStore, ReadOnlyStore
+from mailstore.model.caps import Capabilities
+from mailstore.model.changes import Change, FolderInfo, Outcome, Recovery, Staged, StoreDelta, Usage
+from mailstore.model.flags import SYSTEM_FLAGS
+from mailstore.model.info import Arrival
+from mailstore.model.measure import digest_of
+from mailstore.model.names import FolderPath
+from mailstore.spi import FolderDriver, Guard, Location, Settings, WatchPoint
+from mailstore.system import fs
+
+
+class ReadOnlyDriver(ABC):
+    """See mailstore.spi.Driver. A format gives ``scan``, ``open_folder``, ``facts`` and perhaps ``watch_points``.
+
+    Args:
+        location: of the store.
+        settings: as it is opened; ``index=auto`` means memory.
+        flags: bits of the system flags that the format has.
+    """
+
+    keys_travel = False
+
+    def __init__(self, location: Location, settings: Settings, *, flags: int = SYSTEM_FLAGS) -> None:
+        self.root = location.path
+        self.format = location.format
+        place = "memory" if settings.index == "auto" else settings.index
+        self.index: Index = open_index(replace(settings, index=place), None, self.root)
+        self._places: Mapping[FolderPath, str] = {}
+        self._folders: dict[FolderPath, tuple[str, FolderDriver]] = {}
+        self.capabilities = Capabilities(
+            format=location.format,
+            writable=False,
+            flags=flags,
+            saved_date=False,
+            sender=False,
+            uidl=False,
+            uids=False,
+            modseqs=self.index.persistent,
+            folder_ids=False,
+            subscriptions=False,
+            special_use=False,
+            idempotency=False,
+            batch="prefix",
+            foreign_writers=True,
+        )
+
+    # --- what a format says
+
+    @abstractmethod
+    def scan(self) -> Mapping[FolderPath, str]:
+        """Return the folders that hold messages, as of now, each with its place: the path of its directory or file.
+
+        INBOX is among them, with the place '' where there is none. The place is the folder's id.
+        """
+
+    @abstractmethod
+    def open_folder(self, path: FolderPath, place: str) -> FolderDriver:
+        """Return the driver of one of the folders that ``scan`` found."""
+
+    @abstractmethod
+    def facts(self) -> list[str]:
+        """Return what the format was recognised by, and what is left out and why, one fact a line."""
+
+    def watch_points(self) -> list[WatchPoint]:
+        """See Watchable.watch_points; none: the store is looked at by the clock."""
+        return []
+
+    # --- reading
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """See Driver.evidence."""
+        facts = self.facts()
+        return (*facts, self.index.trouble) if self.index.trouble else tuple(facts)
+
+    def changes(self, since: str | None) -> StoreDelta:
+        """See Driver.changes."""
+        places = self._places = self.scan()
+        parents = {FolderPath(path[:depth]) for path in places for depth in range(1, len(path))}
+        infos = tuple(
+            FolderInfo(places.get(path, ""), path, selectable=path in places)
+            for path in sorted({*places, *parents}, key=lambda path: (not path.is_inbox, path))
+        )
+        token = digest_of(repr(infos).encode("utf-8", "surrogatepass")).hex()[:32]
+        if token == since:
+            return StoreDelta(token, full=False, folders=(), gone=())
+        return StoreDelta(token, full=True, folders=infos, gone=())
+
+    def folder(self, path: FolderPath) -> FolderDriver:
+        """See Driver.folder."""
+        place = self._places.get(path)
+        if not place or not os.path.lexists(place):
+            self._places = self.scan()
+            place = self._places.get(path)
+        if place is None:
+            raise NoSuchFolder(f"no folder {path}", folder=str(path))
+        known = self._folders.get(path)
+        if known is None or known[0] != place:
+            known = self._folders[path] = place, self.open_folder(path, place)
+        return known[1]
+
+    def usage(self) -> Usage:
+        """See Driver.usage. A folder that cannot be read counts as empty."""
+        messages = size = 0
+        for path in self.scan():
+            try:
+                state = self.folder(path).state()
+            except MailstoreError:
+                continue
+            messages += state.messages
+            size += state.size or 0
+        return Usage(messages, size)
+
+    def canonical(self, body: bytes) -> bytes:
+        """Nothing is written, so nothing is altered."""
+        return body
+
+    def resolve(self, keys: Sequence[bytes]) -> dict[bytes, tuple[FolderPath, int]]:  # noqa: ARG002 - see spi.Driver
+        """See Driver.resolve: no key is ever stored."""
+        return {}
+
+    def look_together(self) -> AbstractContextManager[set[FolderPath]]:
+        """See Watchable.look_together: a look makes what it found lasting by itself."""
+        return nullcontext(set())
+
+    def folder_tokens(self) -> None:
+        """See Watchable.folder_tokens: each folder must be asked."""
+        return
+
+    def recover(self) -> Recovery:
+        """See Driver.recover: nothing is ever left half done."""
+        return Recovery()
+
+    def close(self) -> None:
+        """See Driver.close."""
+        self.index.close()
+
+    # --- writing
+
+    def _refuse(self) -> NoReturn:
+        raise ReadOnlyStore(
+            f"{fs.shown(self.root)}: mailstore only reads the format {self.format}; "
+            "convert it into one that can be written",
+            path=self.root,
+        )
+
+    def create(self, path: FolderPath) -> FolderInfo:  # noqa: ARG002 - the signatures are those of spi.Driver
+        """Refused."""
+        self._refuse()
+
+    def rename(self, old: FolderPath, new: FolderPath) -> None:  # noqa: ARG002 - as above
+        """Refused."""
+        self._refuse()
+
+    def delete(self, path: FolderPath) -> None:  # noqa: ARG002 - as above
+        """Refused."""
+        self._refuse()
+
+    def subscribe(self, path: FolderPath, subscribed: bool) -> None:  # noqa: ARG002 - as above
+        """Refused."""
+        self._refuse()
+
+    def stage(self, arrivals: Sequence[Arrival]) -> list[Staged]:  # noqa: ARG002 - as above
+        """Refused."""
+        self._refuse()
+
+    def discard(self, staged: Sequence[Staged]) -> None:  # noqa: ARG002 - as above
+        """Nothing was ever staged."""
+        return
+
+    def commit(self, changes: Sequence[Change], *, guard: Guard | None = None, need_uids: bool = True) -> list[Outcome]:  # noqa: ARG002 - as above
+        """Refused."""
+        self._refuse()
+
+
+def see_directory(location: Location, settings: Settings, what: str) -> None:
+    """See that there is a directory at ``location``; ``what`` names the kind of store, with its article.
+
+    Raises:
+        CannotCreate: it is to be made.
+        NoSuchStore: nothing is there.
+        NotAStore: it is no directory.
+    """
+    path = location.path
+    if not fs.is_there(path, follow=True):
+        if settings.create and not settings.readonly:
+            raise CannotCreate(
+                f"{fs.shown(path)}: mailstore only reads the format {location.format} and makes no store of it",
+                path=path,
+            )
+        raise NoSuchStore(f"{fs.shown(path)}: there is no such directory", path=path)
+    if not os.path.isdir(path):
+        raise NotAStore(f"{fs.shown(path)}: {what} is a directory, and this is none", path=path)

@@ -1,0 +1,32 @@
+"""Section 14 of the contract, kept by the driver for MH."""
+
+from functools import cached_property
+
+from support.foreign import Mh
+
+from mailstore import FolderPath
+from mailstore.testing import ReadOnlyContract, ReadOnlyHarness
+
+
+class MhHarness(ReadOnlyHarness):
+    location_template = Mh.location
+
+    @cached_property
+    def written(self) -> Mh:
+        return Mh(self.root)
+
+    def foreign_make(self) -> None:
+        self.written.make()
+
+    def foreign_append(self, path: FolderPath, body: bytes) -> None:
+        self.written.append(path, body)
+
+    def foreign_remove(self, path: FolderPath, body: bytes) -> None:
+        self.written.remove(path, body)
+
+    def foreign_seen(self, path: FolderPath, body: bytes) -> None:
+        self.written.seen(path, body)
+
+
+class TestMh(ReadOnlyContract):
+    harness_class = MhHarness
