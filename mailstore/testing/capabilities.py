@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 
 from mailstore import Capabilities, open_store
+from mailstore.system import fs
 
 STORES = (
     ("memory", "memory:"),
@@ -24,12 +25,16 @@ STORES = (
 )
 """Title and location of the stores in the table."""
 
+READ_ONLY = (("MH", "mh:{root}/mh"), (".eml files", "eml:{root}/eml"), ("Apple Mail", "apple:{root}/apple"))
+"""The same of those that are only read: each lies in a directory that is there."""
+
 HEAD = """\
 # What each store keeps
 
-Made by `python -m mailstore.testing.capabilities` from the `Capabilities` of each store as opened for writing; a test
-keeps it up to date. Where a field is `-` or limited, `mstore convert` names the loss before it starts, if the mail at
-hand has what would be lost. Formats of others say the same of themselves: see `docs/contract.md`.
+Made by `python -m mailstore.testing.capabilities` from the `Capabilities` of each store as opened for writing (what is
+not `writable` is only read); a test keeps it up to date. Where a field is `-` or limited, `mstore convert` names the
+loss before it starts, if the mail at hand has what would be lost. Formats of others say the same of themselves: see
+`docs/contract.md`.
 
 """
 
@@ -74,11 +79,15 @@ def page(stores: Iterable[tuple[str, Capabilities]]) -> str:
 
 
 def ours() -> list[tuple[str, Capabilities]]:
-    """Open one new store of each kind and return what it says of itself."""
+    """Open one store of each kind and return what it says of itself."""
     found = []
     with tempfile.TemporaryDirectory(prefix="mailstore-capabilities-") as root:
         for title, location in STORES:
             with open_store(location.format(root=root), create=True) as store:
+                found.append((title, store.capabilities))
+        for title, location in READ_ONLY:
+            fs.mkdir(location.format(root=root).partition(":")[2])
+            with open_store(location.format(root=root)) as store:
                 found.append((title, store.capabilities))
     return found
 

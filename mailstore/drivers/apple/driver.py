@@ -121,7 +121,7 @@ def _detect(directory: str, looked_at: list[int], level: int) -> str | None:
         return "messages called .emlx"
     if level >= _MOST_LEVELS:
         return None
-    for one in sorted(inner, key=lambda one: not is_bundle(one)):
+    for one in sorted(inner, key=lambda one: (not is_bundle(one), not one.startswith("INBOX"), one)):
         if looked_at[0] <= _MOST_DIRECTORIES and one not in _MAILDIR and not one.endswith(".sbd"):
             found = _detect(os.path.join(directory, one), looked_at, level + 1)
             if found is not None:
