@@ -71,7 +71,8 @@ def test_an_export(tmp_path: Path) -> None:
         assert [row.body for row in rows] == [b"Subject: x\n\nFrom here\n", b"Subject: y\n\nb\n"]
         assert [row.flags & SEEN for row in rows] == [0, SEEN]
         assert [row.sender for row in rows] == ["a@b", "c@d"]
-        assert f"{tmp_path}/Plain.mbox: a file, left out; open it as mbox:" in store.evidence
+        reason = "plain files called .mbox, which the format mbox reads: 1 (Plain.mbox)"
+        assert store.omissions() == [(str(tmp_path), reason, None, False)]
     with open_store(f"apple:{tmp_path}/Work.mbox") as store:
         assert len(store.inbox) == 2
     assert sorted(path.name for path in (tmp_path / "Work.mbox").iterdir()) == ["mbox", "table_of_contents"]
@@ -137,6 +138,20 @@ def test_a_partial_message_is_told(tmp_path: Path) -> None:
             ("a partial message: its attachments lie beside it or were never fetched; carried without them",),
             (),
         ]
+
+
+def test_what_is_left_out_is_told(tmp_path: Path) -> None:
+    """A partial message beside the whole one, and what the mbox file of an export leaves out."""
+    put(tmp_path / "X.mbox/Messages/2.emlx", emlx(ONE))
+    put(tmp_path / "X.mbox/Messages/2.partial.emlx", emlx(TWO))
+    put(tmp_path / "Y.mbox/mbox", MBOX.replace(b"Status: RO\n", b"X-Mozilla-Status: 0009\n"))
+    with open_store(f"apple:{tmp_path}") as store:
+        twins = "partial messages that lie beside the whole ones: 1 (2.partial.emlx)"
+        assert store.omissions() == [
+            (f"{tmp_path}/X.mbox", twins, None, False),
+            ("Y", "deleted in Thunderbird, not compacted away yet", 1, False),
+        ]
+        assert f"{tmp_path}/X.mbox: left out: {twins}" in store.evidence
 
 
 def test_damaged_files(tmp_path: Path) -> None:

@@ -32,9 +32,9 @@ def test_folders(tmp_path: Path) -> None:
         assert paths(store) == ["INBOX", "a/b", "empty"]
         assert [info.selectable for info in store.folders() if str(info.path) == "a"] == [False]
         assert len(store.inbox) == 0
-        assert (
-            f"{tmp_path}/attachments: files that are not called .eml are left out: 2 (x.pdf, y.pdf)" in store.evidence
-        )
+        reason = "files that are not called .eml: 2 (x.pdf, y.pdf)"
+        assert store.omissions() == [(f"{tmp_path}/attachments", reason, None, False)]
+        assert f"{tmp_path}/attachments: left out: {reason}" in store.evidence
 
 
 def test_flags_of_the_messages_own_fields(tmp_path: Path) -> None:

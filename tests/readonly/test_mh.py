@@ -9,6 +9,7 @@ import pytest
 from support.foreign import Mh
 
 from mailstore import BODY, INBOX, META, SIZE, FolderPath, LocationError, NotAStore, Store, open_store
+from mailstore.convert import Options, convert
 from mailstore.model.flags import ANSWERED, FLAGGED, SEEN
 from mailstore.testing.observe import listing, paths
 
@@ -116,10 +117,14 @@ def test_what_is_left_out_is_told(home: Path) -> None:
     (home / "Mail/link").symlink_to(home / "Mail/work")
     with open_store(f"mh:{home}/Mail") as store:
         assert [seen.body for seen in listing(store.inbox).values()] == [body(1), body(3)]
-        evidence = "\n".join(store.evidence)
-        assert "messages that were removed (rmm) are left out: 2 (#7, ,2)" in evidence
-        assert "files that are no messages are left out: 2 (007, notes.txt)" in evidence
-        assert "link is a link to a directory and is not followed" in evidence
+        assert store.omissions() == [
+            (f"{home}/Mail/link", "a link to a directory; it is not followed", None, False),
+            (f"{inbox}", "messages that were removed (rmm): 2 (#7, ,2)", 2, False),
+            (f"{inbox}", "files that are not called by a number: 2 (007, notes.txt)", None, False),
+        ]
+        with open_store("memory:", create=True) as target:
+            report = convert(store, target, Options())
+            assert (report.ok, report.copied, report.left_out) == (True, 3, store.omissions())
         assert paths(store) == ["INBOX", "work"]
 
 

@@ -175,4 +175,5 @@ def test_a_tree_that_is_too_deep(tmp_path: Path) -> None:
     deep.mkdir(parents=True)
     (deep / "1.eml").write_bytes(BODY_OF)
     with open_store(f"eml:{tmp_path}/store") as store:
-        assert any("more than 100 directories deep" in fact for fact in store.evidence)
+        (one,) = store.omissions()
+        assert (one.reason, one.damaged) == ("more than 100 directories deep", True)

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import suppress
 
 from mailstore.formats import emlx
@@ -66,3 +66,18 @@ def has_messages(directory: str) -> bool:
     with suppress(OSError):
         return any(is_message(entry.name) for _, entries in inside(directory, deep=True) for entry in entries)
     return True  # it cannot be told, and reading it says why
+
+
+def is_twin(name: str, names: Container[str]) -> bool:
+    """Tell whether this is a partial message and the whole one is among ``names``, of its directory."""
+    return name.endswith(emlx.PARTIAL) and name[: -len(emlx.PARTIAL)] + emlx.SUFFIX in names
+
+
+def twins_in(directory: str, *, deep: bool) -> list[str]:
+    """Return the names of the partial messages that lie beside the whole ones."""
+    found = []
+    with suppress(OSError):  # reading the folder says what is wrong
+        for _, entries in inside(directory, deep=deep):
+            names = {entry.name for entry in entries}
+            found += sorted(name for name in names if is_message(name) and is_twin(name, names))
+    return found

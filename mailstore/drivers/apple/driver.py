@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from contextlib import suppress
 
-from mailstore.drivers.apple.bundle import MBOX, has_messages, is_bundle, is_message, name_of
+from mailstore.drivers.apple.bundle import MBOX, has_messages, is_bundle, is_message, name_of, twins_in
 from mailstore.drivers.apple.export import open_mbox
 from mailstore.drivers.apple.folder import EmlxFolder
-from mailstore.drivers.readonly import Directory, ReadOnlyDriver, directories, entries_of, links, see_directory, walk
-from mailstore.model.names import FolderPath
-from mailstore.spi import Driver, FolderDriver, Location, Settings
+from mailstore.drivers.readonly import Directory, ReadOnlyDriver, Tree, directories, entries_of, omission, see_directory
+from mailstore.errors import MailstoreError
+from mailstore.model.changes import Omission
+from mailstore.model.names import INBOX, FolderPath
+from mailstore.spi import Driver, FolderDriver, Location, Omitting, Settings
 from mailstore.system import fs
 
 _MOST_DIRECTORIES = 200
@@ -25,53 +27,66 @@ class AppleDriver(ReadOnlyDriver):
         super().__init__(location, settings)
         self._settings = settings
         self._exports: dict[str, Driver] = {}
-        self._notes: list[str] = []
 
-    def scan(self) -> Mapping[FolderPath, str]:
-        """See ReadOnlyDriver.scan: a bundle is its directory, an export its mbox file."""
-        self._notes = []
-        tree = walk(self.root, self._directory)
-        self._notes += tree.notes
-        folders = {}
-        for path, directory in tree.folders.items():
-            folders[path] = directory
+    def scan(self) -> Tree:
+        """See ReadOnlyDriver.scan: an export is its mbox file; what stands beside messages is told."""
+        tree = super().scan()
+        for path, directory in list(tree.folders.items()):
+            if not directory:
+                continue
             file = os.path.join(directory, MBOX)
-            if directory and is_bundle(os.path.basename(directory)) and os.path.isfile(file):
-                if has_messages(directory):  # left by an old version that moved its mail out of it, or not
+            twins = twins_in(directory, deep=is_bundle(os.path.basename(directory)))
+            tree.omitted += omission(directory, twins, "partial messages that lie beside the whole ones")
+            if is_bundle(os.path.basename(directory)) and os.path.isfile(file):
+                if has_messages(directory):
                     other = FolderPath((*path[:-1], f"{path[-1]} ({MBOX})"))
-                    self._notes.append(f"{fs.shown(file)}: beside messages of their own; it is the folder {other}")
-                    folders[other] = file
+                    tree.notes.append(f"{fs.shown(file)}: beside messages of their own; it is the folder {other}")
+                    tree.folders[other] = file
                 else:
-                    folders[path] = file
-        return folders
+                    tree.folders[path] = file
+        return tree
 
-    def _directory(self, directory: str, entries: list[os.DirEntry[str]]) -> Directory:
-        self._notes += [f"{fs.shown(path)} is a link to a directory and is not followed" for path in links(entries)]
+    def look(self, directory: str, entries: list[os.DirEntry[str]]) -> Directory:
+        """See ReadOnlyDriver.look: a bundle is a folder, and so is a directory with loose messages."""
         inner = directories(entries)
         if is_bundle(os.path.basename(directory)):
             return Directory(True, tuple((name, name_of(name)) for name in inner if is_bundle(name)))
-        files = [entry for entry in entries if is_bundle(entry.name) and entry.is_file()]
-        self._notes += [f"{fs.shown(entry.path)}: a file, left out; open it as mbox:" for entry in files]
+        files = [entry.name for entry in entries if is_bundle(entry.name) and entry.is_file(follow_symlinks=False)]
         return Directory(
-            any(is_message(entry.name) for entry in entries), tuple((name, name_of(name)) for name in inner)
+            any(is_message(entry.name) for entry in entries),
+            tuple((name, name_of(name)) for name in inner),
+            omission(directory, files, "plain files called .mbox, which the format mbox reads"),
         )
+
+    def omissions(self) -> list[Omission]:
+        """See Omitting.omissions: with those of exported mailboxes."""
+        tree = self.scan()
+        found = tree.omitted
+        for path, place in tree.folders.items():
+            if os.path.basename(place) == MBOX:
+                with suppress(MailstoreError):  # reading the folder says what is wrong
+                    export = self._export(place)
+                    if isinstance(export, Omitting):
+                        found += [one._replace(where=str(path)) for one in export.omissions()]
+        return found
 
     def open_folder(self, path: FolderPath, place: str) -> FolderDriver:
         """See ReadOnlyDriver.open_folder."""
         if os.path.basename(place) == MBOX and os.path.isfile(place):
-            driver = self._exports.get(place)
-            if driver is None:
-                driver = self._exports[place] = open_mbox(place, self._settings)
-            return driver.folder(FolderPath(("INBOX",)))
+            return self._export(place).folder(INBOX)
         return EmlxFolder(self.index, path, place, deep=is_bundle(os.path.basename(place)))
 
-    def facts(self) -> list[str]:
+    def _export(self, file: str) -> Driver:
+        driver = self._exports.get(file)
+        if driver is None:
+            driver = self._exports[file] = open_mbox(file, self._settings)
+        return driver
+
+    def facts(self, tree: Tree) -> list[str]:
         """See ReadOnlyDriver.facts."""
-        folders = self.scan()
-        exports = [path for path in folders.values() if os.path.basename(path) == MBOX]
-        facts = [f"mailboxes of Apple Mail: {sum(map(bool, folders.values()))}"]
-        facts += [f"{fs.shown(path)}: an exported mailbox" for path in exports]
-        return facts + self._notes
+        exports = [place for place in tree.folders.values() if os.path.basename(place) == MBOX]
+        facts = [f"mailboxes of Apple Mail: {sum(map(bool, tree.folders.values()))}"]
+        return facts + [f"{fs.shown(place)}: an exported mailbox" for place in exports]
 
     def close(self) -> None:
         """See Driver.close."""

@@ -6,7 +6,7 @@ import os
 import re
 from contextlib import suppress
 
-from mailstore.drivers.apple.bundle import inside, is_message
+from mailstore.drivers.apple.bundle import inside, is_message, is_twin
 from mailstore.drivers.readonly import Facts, FilesFolder, Listed, Opened
 from mailstore.drivers.sidecar import Index
 from mailstore.formats import emlx
@@ -37,10 +37,9 @@ class EmlxFolder(FilesFolder):
         seen = []
         for directory, entries in inside(self.place, deep=self._deep):
             seen.append(directory)
-            whole = {entry.name for entry in entries}
+            names = {entry.name for entry in entries}
             for entry in entries:
-                twin = entry.name.endswith(emlx.PARTIAL) and _whole(entry.name) in whole
-                if is_message(entry.name) and not twin:
+                if is_message(entry.name) and not is_twin(entry.name, names):
                     with suppress(FileNotFoundError):
                         status = entry.stat(follow_symlinks=False)
                         found.append(Listed(os.path.relpath(entry.path, self.place), status))
@@ -71,11 +70,6 @@ class EmlxFolder(FilesFolder):
     def sources(self) -> list[str]:
         """See FilesFolder.sources."""
         return self._directories
-
-
-def _whole(name: str) -> str:
-    """Return the name of the message that a partial one is of."""
-    return name[: -len(emlx.PARTIAL)] + emlx.SUFFIX
 
 
 def _number(key: str) -> int:

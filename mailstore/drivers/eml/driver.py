@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
 from mailstore.drivers.eml.folder import EmlFolder, is_message
-from mailstore.drivers.readonly import (
-    Directory,
-    ReadOnlyDriver,
-    directories,
-    entries_of,
-    links,
-    see_directory,
-    some,
-    walk,
-)
+from mailstore.drivers.readonly import Directory, ReadOnlyDriver, Tree, directories, entries_of, omission, see_directory
 from mailstore.errors import LocationError
 from mailstore.model.names import FolderPath
 from mailstore.spi import Concern, Location, Settings, WatchPoint
@@ -34,45 +24,28 @@ class EmlDriver(ReadOnlyDriver):
     def __init__(self, location: Location, settings: Settings) -> None:
         super().__init__(location, settings)
         self._believed = location.options.get("flags", "headers") == "headers"
-        self._others: dict[str, list[str]] = {}
-        self._notes: list[str] = []
 
-    def scan(self) -> Mapping[FolderPath, str]:
-        """See ReadOnlyDriver.scan."""
-        self._others, self._notes = {}, []
-        tree = walk(self.root, self._directory)
-        self._notes += tree.notes
-        return tree.folders
-
-    def _directory(self, directory: str, entries: list[os.DirEntry[str]]) -> Directory:
+    def look(self, directory: str, entries: list[os.DirEntry[str]]) -> Directory:
+        """See ReadOnlyDriver.look: a folder holds messages, or nothing at all."""
         visible = [entry for entry in entries if entry.name[:1] != "."]
-        messages = any(is_message(entry.name) for entry in visible)
-        others = [
-            entry.name for entry in visible if entry.is_file(follow_symlinks=False) and not is_message(entry.name)
-        ]
-        if others:
-            self._others[directory] = others
-        self._notes += [f"{fs.shown(path)} is a link to a directory and is not followed" for path in links(entries)]
+        holds = any(is_message(entry.name) for entry in visible) or (not visible and directory != self.root)
+        files = [entry.name for entry in visible if entry.is_file(follow_symlinks=False)]
+        others = [name for name in files if not is_message(name)]
         children = tuple((name, name) for name in directories(entries) if not is_message(name))
-        empty = not visible and directory != self.root
-        return Directory(messages or empty, children)
+        return Directory(holds, children, omission(directory, others, "files that are not called .eml"))
 
     def open_folder(self, path: FolderPath, place: str) -> EmlFolder:
         """See ReadOnlyDriver.open_folder."""
         return EmlFolder(self.index, path, place, believed=self._believed)
 
-    def facts(self) -> list[str]:
+    def facts(self, tree: Tree) -> list[str]:
         """See ReadOnlyDriver.facts."""
-        folders = self.scan()
-        facts = [f"directories of .eml files: {sum(map(bool, folders.values()))}"]
-        for directory, names in sorted(self._others.items()):
-            facts.append(f"{fs.shown(directory)}: files that are not called .eml are left out: {some(names)}")
-        return facts + self._notes
+        return [f"directories of .eml files: {sum(map(bool, tree.folders.values()))}"]
 
     def watch_points(self) -> list[WatchPoint]:
         """See Watchable.watch_points: each folder's directory, with what is written in it, and the root."""
         points = {self.root: WatchPoint(self.root, _outside)}
-        for path, place in self.scan().items():
+        for path, place in self.scan().folders.items():
             if place:
                 points[place] = WatchPoint(place, _Concerns(path), contents=True)
         return list(points.values())

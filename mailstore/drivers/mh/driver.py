@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
 from mailstore.drivers.mh.detect import detect
 from mailstore.drivers.mh.folder import MhFolder
 from mailstore.drivers.mh.profile import find_profile, read_small
-from mailstore.drivers.readonly import Directory, ReadOnlyDriver, directories, links, see_directory, some, walk
+from mailstore.drivers.readonly import Directory, ReadOnlyDriver, Tree, directories, omission, see_directory
 from mailstore.errors import NotAStore
 from mailstore.formats import mh
 from mailstore.model.flags import ANSWERED, FLAGGED, SEEN
@@ -25,31 +24,21 @@ class MhDriver(ReadOnlyDriver):
     def __init__(self, location: Location, settings: Settings) -> None:
         super().__init__(location, settings, flags=SEEN | ANSWERED | FLAGGED)
         self._profile = find_profile(self.root, location.options.get("profile", ""))
-        self._removed: dict[str, list[str]] = {}
-        self._others: dict[str, list[str]] = {}
-        self._links: list[str] = []
-        self._odd: list[str] = []
 
-    def scan(self) -> Mapping[FolderPath, str]:
-        """See ReadOnlyDriver.scan."""
-        self._removed, self._others, self._links = {}, {}, []
-        tree = walk(self.root, self._directory)
-        self._odd = tree.notes
-        return tree.folders
-
-    def _directory(self, directory: str, entries: list[os.DirEntry[str]]) -> Directory:
+    def look(self, directory: str, entries: list[os.DirEntry[str]]) -> Directory:
+        """See ReadOnlyDriver.look: every directory is a folder, the root if it holds messages."""
         children = [name for name in directories(entries) if not name.startswith(_NOT_FOLDERS)]
-        files = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+        files = [entry.name for entry in entries if entry.is_file(follow_symlinks=False) and entry.name[:1] != "."]
         removed = [name for name in files if mh.is_removed(name)]
-        visible = [name for name in files if name[:1] != "." and name not in removed and not mh.is_message(name)]
-        others = [name for name in visible if directory != self.root or os.path.join(directory, name) != self._context]
-        if removed:
-            self._removed[directory] = removed
-        if others:
-            self._others[directory] = others
-        self._links += links(entries)
-        holds = directory != self.root or any(mh.is_message(name) for name in files)
-        return Directory(holds, tuple((name, name) for name in children))
+        messages = [name for name in files if mh.is_message(name)]
+        others = [name for name in files if name not in {*removed, *messages}]
+        others = [name for name in others if os.path.join(directory, name) != self._context]
+        return Directory(
+            directory != self.root or bool(messages),
+            tuple((name, name) for name in children),
+            omission(directory, removed, "messages that were removed (rmm)", messages=True)
+            + omission(directory, others, "files that are not called by a number"),
+        )
 
     @property
     def _context(self) -> str:
@@ -79,24 +68,16 @@ class MhDriver(ReadOnlyDriver):
         below = os.path.relpath(folder, os.path.dirname(self.root))
         return os.path.normpath(named).endswith(f"/{below}") and not os.path.isdir(named)
 
-    def facts(self) -> list[str]:
+    def facts(self, tree: Tree) -> list[str]:
         """See ReadOnlyDriver.facts."""
-        folders = self.scan()
-        facts = [f"a tree of MH folders: {len(folders)}"]
-        if self._profile.file:
-            facts.append(f"the profile is {fs.shown(self._profile.file)}")
-        for directory, names in sorted(self._removed.items()):
-            facts.append(f"{fs.shown(directory)}: messages that were removed (rmm) are left out: {some(names)}")
-        for directory, names in sorted(self._others.items()):
-            facts.append(f"{fs.shown(directory)}: files that are no messages are left out: {some(names)}")
-        facts += [f"{fs.shown(path)} is a link to a directory and is not followed" for path in self._links]
-        return facts + self._odd
+        facts = [f"a tree of MH folders: {len(tree.folders)}"]
+        return [*facts, f"the profile is {fs.shown(self._profile.file)}"] if self._profile.file else facts
 
     def watch_points(self) -> list[WatchPoint]:
         """See Watchable.watch_points: each folder's directory, with what is written in it."""
         return [
             WatchPoint(place, _Concerns(path, self._profile.sequences), contents=True)
-            for path, place in self.scan().items()
+            for path, place in self.scan().folders.items()
             if place
         ]
 

@@ -1,6 +1,6 @@
 """What the read-only drivers share: refusing to write, finding folders in a tree, and one file for each message.
 
-A format that only reads says which directories are folders (``tree``), and of each folder which files are messages and
+A format that only reads says which directories are folders (``look``), and of each folder which files are messages and
 what they say (``FilesFolder``); everything else is here. Nothing at the location is ever written: files are opened
 O_RDONLY, with O_NOATIME where that is allowed, and the index lies in memory or where the opener says.
 """
@@ -8,7 +8,7 @@ O_RDONLY, with O_NOATIME where that is allowed, and the index lies in memory or 
 from mailstore.drivers.readonly.driver import ReadOnlyDriver, see_directory
 from mailstore.drivers.readonly.folder import Facts, FilesFolder, Listed
 from mailstore.drivers.readonly.opened import Opened
-from mailstore.drivers.readonly.tree import Directory, directories, entries_of, links, some, walk
+from mailstore.drivers.readonly.tree import Directory, Tree, directories, entries_of, omission
 
 __all__ = [
     "Directory",
@@ -17,10 +17,9 @@ __all__ = [
     "Listed",
     "Opened",
     "ReadOnlyDriver",
+    "Tree",
     "directories",
     "entries_of",
-    "links",
+    "omission",
     "see_directory",
-    "some",
-    "walk",
 ]

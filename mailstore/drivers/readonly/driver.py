@@ -9,10 +9,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import NoReturn
 
+from mailstore.drivers.readonly.tree import Directory, Tree, walk
 from mailstore.drivers.sidecar import Index, open_index
 from mailstore.errors import CannotCreate, MailstoreError, NoSuchFolder, NoSuchStore, NotAStore, ReadOnlyStore
 from mailstore.model.caps import Capabilities
-from mailstore.model.changes import Change, FolderInfo, Outcome, Recovery, Staged, StoreDelta, Usage
+from mailstore.model.changes import Change, FolderInfo, Omission, Outcome, Recovery, Staged, StoreDelta, Usage
 from mailstore.model.flags import SYSTEM_FLAGS
 from mailstore.model.info import Arrival
 from mailstore.model.measure import digest_of
@@ -22,7 +23,7 @@ from mailstore.system import fs
 
 
 class ReadOnlyDriver(ABC):
-    """See mailstore.spi.Driver. A format gives ``scan``, ``open_folder``, ``facts`` and perhaps ``watch_points``.
+    """See mailstore.spi.Driver. A format gives ``look``, ``open_folder``, ``facts`` and perhaps ``watch_points``.
 
     Args:
         location: of the store.
@@ -59,19 +60,20 @@ class ReadOnlyDriver(ABC):
     # --- what a format says
 
     @abstractmethod
-    def scan(self) -> Mapping[FolderPath, str]:
-        """Return the folders that hold messages, as of now, each with its place: the path of its directory or file.
-
-        INBOX is among them, with the place '' where there is none. The place is the folder's id.
-        """
+    def look(self, directory: str, entries: list[os.DirEntry[str]]) -> Directory:
+        """Say what a directory of the tree is; never raises for what lies in it."""
 
     @abstractmethod
     def open_folder(self, path: FolderPath, place: str) -> FolderDriver:
-        """Return the driver of one of the folders that ``scan`` found."""
+        """Return the driver of the folder in the directory ``place``; '': of an INBOX that is not there, and empty."""
 
     @abstractmethod
-    def facts(self) -> list[str]:
-        """Return what the format was recognised by, and what is left out and why, one fact a line."""
+    def facts(self, tree: Tree) -> list[str]:
+        """Return what the format was recognised by, one fact a line."""
+
+    def scan(self) -> Tree:
+        """Return the folders as of now; INBOX is among them. A folder's place is its id."""
+        return walk(self.root, self.look)
 
     def watch_points(self) -> list[WatchPoint]:
         """See Watchable.watch_points; none: the store is looked at by the clock."""
@@ -82,12 +84,18 @@ class ReadOnlyDriver(ABC):
     @property
     def evidence(self) -> tuple[str, ...]:
         """See Driver.evidence."""
-        facts = self.facts()
+        tree = self.scan()
+        facts = [*self.facts(tree), *tree.notes]
+        facts += [f"{one.where}: left out: {one.reason}" for one in tree.omitted]
         return (*facts, self.index.trouble) if self.index.trouble else tuple(facts)
+
+    def omissions(self) -> list[Omission]:
+        """See Omitting.omissions."""
+        return self.scan().omitted
 
     def changes(self, since: str | None) -> StoreDelta:
         """See Driver.changes."""
-        places = self._places = self.scan()
+        places = self._places = self.scan().folders
         parents = {FolderPath(path[:depth]) for path in places for depth in range(1, len(path))}
         infos = tuple(
             FolderInfo(places.get(path, ""), path, selectable=path in places)
@@ -102,7 +110,7 @@ class ReadOnlyDriver(ABC):
         """See Driver.folder."""
         place = self._places.get(path)
         if not place or not os.path.lexists(place):
-            self._places = self.scan()
+            self._places = self.scan().folders
             place = self._places.get(path)
         if place is None:
             raise NoSuchFolder(f"no folder {path}", folder=str(path))
@@ -114,7 +122,7 @@ class ReadOnlyDriver(ABC):
     def usage(self) -> Usage:
         """See Driver.usage. A folder that cannot be read counts as empty."""
         messages = size = 0
-        for path in self.scan():
+        for path in self.scan().folders:
             try:
                 state = self.folder(path).state()
             except MailstoreError:

@@ -12,10 +12,12 @@ it holds messages beside an INBOX, gets its own directory's name. Each such thin
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from mailstore.errors import StorageFailure
+from mailstore.model.changes import Omission
 from mailstore.model.names import INBOX, FolderPath
 from mailstore.system import fs
 
@@ -30,14 +32,23 @@ class Directory(NamedTuple):
     """It is a folder that holds messages, or could; else it only groups folders."""
     children: tuple[tuple[str, str], ...] = ()
     """(name on disk, name of the folder) of the directories in it that may be folders."""
+    omitted: tuple[Omission, ...] = ()
+    """What lies in it and is not taken for mail; links to directories are seen to here."""
 
 
 @dataclass(slots=True)
 class Tree:
-    """What a walk found: the directory of each folder ('' for an INBOX that is not there), and what was odd."""
+    """What a walk found.
+
+    Attributes:
+        folders: the directory of each folder that holds messages; '' for an INBOX that is not there.
+        notes: names that were changed, directories that cannot be read, one fact a line.
+        omitted: what lies there and is not taken for mail.
+    """
 
     folders: dict[FolderPath, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    omitted: list[Omission] = field(default_factory=list)
 
 
 Look = Callable[[str, list["os.DirEntry[str]"]], Directory]
@@ -51,8 +62,8 @@ def walk(root: str, look: Look) -> Tree:
         StorageFailure: the root itself cannot be read.
     """
     tree = Tree()
-    with fs.errors(root):
-        found = look(root, entries_of(root))
+    with fs.errors(root, StorageFailure):
+        found = _look(tree, root, look)
     top = sorted(found.children, key=lambda child: child[0])
     inbox = next((child for child in top if child[1].upper() == "INBOX"), None)
     if inbox is not None:
@@ -78,30 +89,30 @@ def directories(entries: Iterable[os.DirEntry[str]]) -> list[str]:
     return [entry.name for entry in entries if entry.name[:1] != "." and entry.is_dir(follow_symlinks=False)]
 
 
-def links(entries: Iterable[os.DirEntry[str]]) -> list[str]:
-    """Return the paths of the links among ``entries`` that lead to directories."""
-    found = []
-    for entry in entries:
-        try:
-            if entry.is_symlink() and entry.is_dir():
-                found.append(entry.path)
-        except OSError:
-            continue
+def omission(directory: str, names: Sequence[str], what: str, *, messages: bool = False) -> tuple[Omission, ...]:
+    """Return what is left out of a directory as one omission that names some of it; none for no names."""
+    some = ", ".join(fs.shown(name) for name in names[:5]) + (" …" if len(names) > 5 else "")
+    reason = f"{what}: {len(names)} ({some})"
+    return (Omission(fs.shown(directory), reason, len(names) if messages else None),) if names else ()
+
+
+def _look(tree: Tree, directory: str, look: Look) -> Directory:
+    entries = entries_of(directory)
+    found = look(directory, entries)
+    links = [entry.path for entry in entries if entry.is_symlink() and os.path.isdir(entry.path)]
+    tree.omitted += [Omission(fs.shown(path), "a link to a directory; it is not followed") for path in links]
+    tree.omitted += found.omitted
     return found
-
-
-def some(names: list[str]) -> str:
-    """Return how many names there are, and the first of them."""
-    return f"{len(names)} ({', '.join(fs.shown(name) for name in names[:5])}{' …' if len(names) > 5 else ''})"
 
 
 def _add(tree: Tree, above: str, child: tuple[str, str], components: tuple[str, ...], look: Look) -> None:
     directory = os.path.join(above, child[0])
     if len(components) >= MOST_LEVELS:
-        tree.notes.append(f"{fs.shown(directory)}: more than {MOST_LEVELS} directories deep; not read")
+        reason = f"more than {MOST_LEVELS} directories deep"
+        tree.omitted.append(Omission(fs.shown(directory), reason, damaged=True))
         return
     try:
-        found = look(directory, entries_of(directory))
+        found = _look(tree, directory, look)
     except OSError as error:  # a folder all the same: reading it says what is wrong
         tree.notes.append(f"{fs.shown(directory)}: {error.strerror}")
         found = Directory(True)
