@@ -34,6 +34,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "migrate": frozenset(
         {"convert", "survey", "delivery", "facade", "registry", "spi", "errors", "model", "system", "pages"}
     ),
+    "sync": frozenset({"convert", "facade", "errors", "model", "spi", "system"}),
     "service": frozenset({"errors", "system"}),
     "delivery": frozenset({"facade", "quota", "registry", "errors", "model", "formats", "system"}),
     "lmtp": frozenset({"facade", "quota", "delivery", "service", "registry", "errors", "model", "formats", "system"}),
@@ -61,6 +62,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "drivers.sql": frozenset({"apsw"}),
     "drivers.sidecar": frozenset({"apsw"}),
     "drivers.mbox": frozenset({"zstandard"}),
+    "sync": frozenset({"apsw"}),
     "system": frozenset({"inotify_simple", "watchfiles"}),
     "service": frozenset({"uvloop"}),
     "testing": frozenset({"pytest", "hypothesis", "apsw"}),
@@ -78,6 +80,7 @@ _PACKAGES = [
     "search",
     "service",
     "survey",
+    "sync",
     "watch",
 ]
 PUBLIC = frozenset(f"mailstore{name}" for name in ("", *(f".{package}" for package in _PACKAGES)))

@@ -16,6 +16,7 @@ from mailstore_cli import options
 from mailstore_cli.exitcodes import FAILED, OK
 from mailstore_cli.mapping import folder_mapping, say_unused, way_text
 from mailstore_cli.names import folder_text, parse_folder, safe
+from mailstore_cli.problems import name_problems
 from mailstore_cli.progress import Progress
 from mailstore_cli.render import out, out_json, plural, say, style, table
 
@@ -167,7 +168,7 @@ def _open_source(source: str, include_expunged: bool, lock_timeout: float) -> St
 
 
 def _show_plan(planned: Plan, wanted: Options, quiet: bool, as_json: bool) -> int:
-    _name_problems([(problem.folder, problem.position, problem.reason, "") for problem in planned.problems])
+    name_problems([(problem.folder, problem.position, problem.reason, "") for problem in planned.problems])
     if as_json:
         out_json({"dry_run": True, **planned.to_dict()})
     elif not quiet:
@@ -201,7 +202,7 @@ def _show_plan(planned: Plan, wanted: Options, quiet: bool, as_json: bool) -> in
 def _show_report(report: Report, left_out: list[FolderReport], quiet: bool, as_json: bool) -> int:
     for entry in left_out:
         say(f"{folder_text(entry.folder)}: left out, as allowed, with {plural(entry.skipped, 'message')}")
-    _name_problems(
+    name_problems(
         [(problem.folder, problem.position, problem.reason, problem.set_aside) for problem in report.problems]
     )
     if as_json:
@@ -252,11 +253,3 @@ def _print_left_out(omissions: Sequence[Omission]) -> None:
 
 def _some(examples: tuple[str, ...]) -> str:
     return safe(", ".join(examples))
-
-
-def _name_problems(problems: list[tuple[str, int, str, str]]) -> None:
-    for folder, position, reason, set_aside in problems[:_MOST_PROBLEMS]:
-        place = f"{folder}, message {position}: " if position else f"{folder}: " if folder else ""
-        say(place + reason + (f" (its bytes are in {set_aside})" if set_aside else ""))
-    if len(problems) > _MOST_PROBLEMS:
-        say(f"and {len(problems) - _MOST_PROBLEMS} more problems; --json lists them all")

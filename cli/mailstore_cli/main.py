@@ -15,6 +15,7 @@ from mailstore_cli.options import CONTEXT, examples
 COMMANDS = {
     "convert": "mailstore_cli.convert:convert",
     "mb2md": "mailstore_cli.mb2md:mb2md",
+    "sync": "mailstore_cli.sync:sync",
     "verify": "mailstore_cli.verify:verify",
     "info": "mailstore_cli.info:info",
     "ls": "mailstore_cli.ls:ls",

@@ -14,8 +14,13 @@ def pair_identity(source: Location, destination: Location) -> str:
     The destination's path is left out, so that it can be moved together with its journal; an account of a database,
     or an INBOX that lies elsewhere, is not.
     """
-    place = f"{source.format}:{_real(source.path)}{_naming(source)}"
+    place = store_identity(source)
     return f"{place} -> {_naming(destination)}" if _naming(destination) else place
+
+
+def store_identity(location: Location) -> str:
+    """Return what a journal calls a store: its format, where it really is, and which mail there is meant."""
+    return f"{location.format}:{_real(location.path)}{_naming(location)}"
 
 
 def check_apart(source: Location, destination: Location) -> None:

@@ -131,6 +131,18 @@ def test_schema_of_convert(mstore, filled, tmp_path):
     hold("convert", mstore(*lossy, *(f"--allow-loss={loss['name']}" for loss in plan.object["losses"])), 1)
 
 
+def test_schema_of_sync(mstore, filled, tmp_path):
+    arguments = ("sync", filled, f"sqlite:{tmp_path}/mail.db", "--json")
+    hold("sync", mstore(*arguments), 1)
+    with open_store(filled) as store:
+        store.inbox.expunge([1], only_deleted=False)
+    mstore("flag", f"sqlite:{tmp_path}/mail.db", "--add", "\\Flagged", "1")
+    hold("sync", mstore(*arguments, "-n"), 1)
+    ran = mstore(*arguments)
+    hold("sync", ran, 1)
+    assert ran.object["conflicts"]
+
+
 def test_schema_of_verify(mstore, filled, memory, tmp_path):
     hold("verify", mstore("verify", filled, filled, "--json"), 1)
     ran = mstore("verify", filled, "memory:", "--json")
