@@ -116,14 +116,14 @@ class FolderRecord:
 def journal_path(location: Location) -> str | None:
     """Return where the journal of a destination lies: hidden in its directory, or beside its file; None if neither.
 
-    No mail program takes a file ``..mstore-journal`` in a Maildir or mail directory for mail or a folder (in a
+    No mail program takes a file ``..mstore-journal.lock`` in a Maildir or mail directory for mail or a folder (in a
     Maildir++ the second dot makes a name that no folder has), nor a hidden file beside an mbox or database.
     """
     path = location.path
     if not os.path.isabs(path):
         return None
     if os.path.isdir(path):
-        return os.path.join(path, "..mstore-journal")
+        return os.path.join(path, "..mstore-journal.lock")
     return os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.mstore-journal")
 
 

@@ -169,7 +169,9 @@ def test_without_a_place_it_is_kept_for_the_run() -> None:
 
 def test_where_a_journal_lies(tmp_path: Path) -> None:
     (tmp_path / "Maildir").mkdir()
-    assert journal_path(Location("maildir", str(tmp_path / "Maildir"))) == str(tmp_path / "Maildir/..mstore-journal")
+    assert journal_path(Location("maildir", str(tmp_path / "Maildir"))) == str(
+        tmp_path / "Maildir/..mstore-journal.lock"
+    )
     assert journal_path(Location("mbox", str(tmp_path / "x.mbox"))) == str(tmp_path / ".x.mbox.mstore-journal")
     assert journal_path(Location("memory", "x")) is None
 

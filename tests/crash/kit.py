@@ -107,7 +107,7 @@ def left_over(form: str, directory: Path) -> list[str]:
     """Return the files that a finished change leaves to nobody: temporary ones, locks, journals."""
     path = directory / INSIDE[form]
     top = path if form == "maildir" else directory
-    kept = re.compile(r"\.mailstore-index\..*|mailstore\.index|dovecot-.*(?<!\.lock)|.*\.mstore-journal")
+    kept = re.compile(r"\.mailstore-index\..*|mailstore\.index|dovecot-.*(?<!\.lock)|.*\.mstore-journal(\.lock)?")
     known = (*INSIDE.values(), "cur", "new", "tmp")
     names = [name for name in os.listdir(top) if name not in known and not name.startswith("filler")]
     names += os.listdir(path / "tmp") if form == "maildir" else []
