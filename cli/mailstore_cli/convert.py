@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import click
 
 from mailstore import Omission, Store, open_store, parse_location
-from mailstore.convert import LOSSES, FolderMapping, FolderReport, Options, Plan, Report
+from mailstore.convert import LOSSES, UIDL_SERVERS, FolderMapping, FolderReport, Options, Plan, Report
 from mailstore.convert import Progress as Step
 from mailstore.convert import convert as convert_stores
 from mailstore.convert import plan as plan_conversion
@@ -91,6 +91,15 @@ _DECIDED = {"refuse": "refused without --collisions merge or rename", "merge": "
     metavar="DIR",
     help="Where to put the bytes of messages that cannot be stored; DEST.rejected, if not given.",
 )
+@click.option(
+    "--pop3-uidl",
+    "pop3_uidl",
+    default="",
+    metavar="SERVER",
+    help="Whose POP3 unique ids the users have seen, where SOURCE does not record them: "
+    + ", ".join(UIDL_SERVERS)
+    + ", or a format like Dovecot's pop3_uidl_format. DEST records them: POP3 clients download nothing again.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but problems and errors.")
 @options.json_flag("The report as one JSON object.")
 @options.lock_timeout
@@ -108,6 +117,7 @@ def convert(
     jobs: int,
     journal: str | None,
     rejected: str | None,
+    pop3_uidl: str,
     quiet: bool,
     as_json: bool,
     lock_timeout: float,
@@ -123,6 +133,7 @@ def convert(
         journal=journal,
         rejected=rejected,
         processes=jobs,
+        pop3_uidl=pop3_uidl,
     )
     if dry_run:
         with _open_source(source, include_expunged, lock_timeout) as old:

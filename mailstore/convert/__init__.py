@@ -13,11 +13,13 @@ from mailstore.convert.mapping import Collision, FolderMapping, Substitution
 from mailstore.convert.options import Options, Progress
 from mailstore.convert.pipeline import Conversion, convert
 from mailstore.convert.plan import Plan, PlannedFolder, plan
+from mailstore.convert.popids import UIDL_SERVERS
 from mailstore.convert.report import FolderReport, Loss, Problem, Report
 from mailstore.convert.verify import Comparison, Difference, verify_stores
 
 __all__ = [
     "LOSSES",
+    "UIDL_SERVERS",
     "Collision",
     "Comparison",
     "Conversion",

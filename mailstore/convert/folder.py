@@ -10,6 +10,7 @@ from mailstore.convert.append import Appender
 from mailstore.convert.compare import compare_folder
 from mailstore.convert.fresh import copy_fresh
 from mailstore.convert.losses import fitting, known_keywords
+from mailstore.convert.popids import PopIds
 from mailstore.convert.reading import Batch, FolderReader
 from mailstore.convert.resume import Pending, expect_earlier, find_pending, settle
 from mailstore.convert.run import FolderRun, Run, state_of
@@ -32,7 +33,7 @@ def copy_folder(run: Run, folder: FolderRun) -> bool:
     """
     try:
         source = run.source.driver.folder(folder.path)
-        rules = _rules(run, folder)
+        rules = _rules(run, folder, source)
     except MailstoreError as error:
         folder.fail(error)
         return False
@@ -49,14 +50,18 @@ def copy_folder(run: Run, folder: FolderRun) -> bool:
     return same
 
 
-def _rules(run: Run, folder: FolderRun) -> Rules:
+def _rules(run: Run, folder: FolderRun, source: FolderDriver) -> Rules:
     capabilities = run.destination.capabilities
+    pop_ids = PopIds(run.options.pop3_uidl, run.source.capabilities)
+    stamp = pop_ids.stamper(folder.path, source)
     return Rules(
         folder.path,
         run.rejected,
         capabilities.max_message,
         None if capabilities.exact else run.destination.canonical,
         fitting(capabilities, known_keywords(run.destination, folder.target)),
+        stamp,
+        pop_ids.note if stamp is not None else "",
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from mailstore.convert.mapping import Route
+from mailstore.convert.popids import PopIds
 from mailstore.convert.report import Loss
 from mailstore.errors import LossRefused, MailstoreError, UsageError
 from mailstore.model.caps import Capabilities
@@ -53,9 +54,10 @@ class _Tally:
 class LossScan:
     """Looks at a source's folders and messages for what ``capabilities`` cannot hold."""
 
-    def __init__(self, capabilities: Capabilities, canonical: Callable[[bytes], bytes]) -> None:
+    def __init__(self, capabilities: Capabilities, canonical: Callable[[bytes], bytes], pop_ids: PopIds) -> None:
         self._capabilities = capabilities
         self._canonical = canonical
+        self.pop_ids = pop_ids
         self._tallies: dict[str, _Tally] = {}
         self.want = _fields_at_risk(capabilities)
         """Fields of the messages that must be looked at; -1 where no message need be."""
@@ -92,7 +94,7 @@ class LossScan:
             self._add("date-range", place)
         if not capabilities.sender and row.sender is not None:
             self._add("sender", place)
-        if not capabilities.uidl and row.uidl is not None:
+        if not capabilities.keeps_uidl(row.uidl):
             self._add("uidl", place)
         if not capabilities.uids and row.recorded:
             self._add("uids", place)
@@ -118,9 +120,9 @@ class LossScan:
         self._tallies.setdefault(name, _Tally()).add(example)
 
 
-def find_losses(source: Store, routes: Sequence[Route], destination: Store) -> list[Loss]:
+def find_losses(source: Store, routes: Sequence[Route], destination: Store, pop_ids: PopIds) -> list[Loss]:
     """Return what converting these folders would lose; reads messages only where some could lose something."""
-    scan = LossScan(destination.capabilities, destination.canonical)
+    scan = LossScan(destination.capabilities, destination.canonical, pop_ids)
     scan.add_folders([one.target for one in routes])
     if scan.want >= 0:
         going = carried([one.target for one in routes], destination.capabilities)
@@ -132,9 +134,10 @@ def find_losses(source: Store, routes: Sequence[Route], destination: Store) -> l
 
 def _scan_folder(scan: LossScan, source: Store, path: FolderPath, keywords: dict[str, str]) -> None:
     try:
-        for position, row in enumerate(source.folder(path).rows(scan.want), 1):
+        stamp = scan.pop_ids.stamper(path, source.driver.folder(path))
+        for position, row in enumerate(source.folder(path).rows(scan.want | scan.pop_ids.want), 1):
             if row.error is None:
-                scan.add_message(path, position, row, keywords)
+                scan.add_message(path, position, row if stamp is None else stamp(row), keywords)
     except MailstoreError:
         return  # the conversion itself reports a folder that cannot be read
 
@@ -204,7 +207,7 @@ def fitting(capabilities: Capabilities, keywords: dict[str, str]) -> Callable[[M
             None if date is None else min(max(date, first), last),
             meta.saved_date if capabilities.saved_date else None,
             meta.sender if capabilities.sender else None,
-            meta.uidl if capabilities.uidl else None,
+            meta.uidl if capabilities.keeps_uidl(meta.uidl) else None,
         )
 
     return fit
@@ -226,7 +229,7 @@ def _fields_at_risk(capabilities: Capabilities) -> int:
     risks = (
         (dates_at_risk, INTERNAL_DATE),
         (not capabilities.sender, SENDER),
-        (not capabilities.uidl, UIDL),
+        (not capabilities.uidl or bool(capabilities.uidl_form), UIDL),
         (capabilities.max_message is not None, SIZE),
         (not capabilities.exact, BODY),
         (capabilities.flags & SYSTEM_FLAGS != SYSTEM_FLAGS or not capabilities.uids, 0),
@@ -251,7 +254,7 @@ _SENTENCES = {
     "sender": "{0} message(s) have an envelope sender, and the format keeps none",
     "special-use": "{0} folder(s) have a special use that their name does not tell, and the format keeps none",
     "subscriptions": "{0} subscription(s), and the format keeps none",
-    "uidl": "{0} message(s) have a POP3 unique id, and the format keeps none",
+    "uidl": "{0} message(s) have a POP3 unique id that the format does not keep",
     "uids": "{0} message(s) have recorded UIDs, and the format keeps none",
 }
 

@@ -29,6 +29,9 @@ class Options:
         journal: path of the journal; None is beside the destination (see mailstore.convert.journal).
         rejected: directory for the bytes of messages that could not be stored; None is beside the destination
             (``PATH.rejected``). It is made only when there is something to put in.
+        pop3_uidl: whose POP3 unique ids the users of the source have seen, where it does not record them: a name of
+            mailstore.convert.UIDL_SERVERS, or a format like Dovecot's ``pop3_uidl_format``; '' carries recorded ones
+            only.
         processes: how many processes may work; 0 is one for each CPU, four at most. 1 never forks.
     """
 
@@ -40,6 +43,7 @@ class Options:
     verify: bool = True
     journal: str | None = None
     rejected: str | None = None
+    pop3_uidl: str = ""
     processes: int = 0
 
     @property

@@ -21,6 +21,7 @@ from mailstore.convert.leftout import left_out
 from mailstore.convert.losses import carried, find_losses, refuse
 from mailstore.convert.mapping import Route
 from mailstore.convert.options import Options, ProgressCallback
+from mailstore.convert.popids import PopIds
 from mailstore.convert.rejected import Rejected
 from mailstore.convert.report import FolderReport, Report
 from mailstore.convert.routing import find_routes, refuse_collisions
@@ -113,7 +114,7 @@ class Conversion:
         routing = find_routes(self._source, destination, options)
         refuse_collisions(routing, options)
         routes = [one for one in routing.routes if folders is None or one.source.path in folders]
-        losses = find_losses(self._source, routes, destination)
+        losses = find_losses(self._source, routes, destination, PopIds(options.pop3_uidl, self._source.capabilities))
         refuse(losses, options.allow_loss)
         report = Report(str(self._source.location), str(destination.location), losses=losses, journal=self._path or "")
         rejected = Rejected(options, destination.location)

@@ -12,6 +12,7 @@ from mailstore.convert.leftout import left_out
 from mailstore.convert.losses import LossScan, carried, known_keywords
 from mailstore.convert.mapping import Collision
 from mailstore.convert.options import Options
+from mailstore.convert.popids import PopIds
 from mailstore.convert.report import Loss, Problem, damages, omission_dict, one_line
 from mailstore.convert.routing import find_routes
 from mailstore.errors import MailstoreError, NoSuchStore
@@ -138,7 +139,7 @@ def _plan(source: Store, destination: Store, location: Location, options: Option
     options.select(source.folders())
     routing = find_routes(source, destination, options)
     targets = [one.target for one in routing.routes]
-    scan = LossScan(destination.capabilities, destination.canonical)
+    scan = LossScan(destination.capabilities, destination.canonical, PopIds(options.pop3_uidl, source.capabilities))
     scan.add_folders(targets)
     known = read_records(options.journal or journal_path(location), pair_identity(source.location, location))
     going = carried(targets, destination.capabilities)
@@ -173,9 +174,10 @@ def _plan_folder(
     problems: list[Problem],
 ) -> PlannedFolder:
     keywords = known_keywords(destination, way.target)
-    want = META | SIZE | max(scan.want, 0) | (DIGEST if stored else 0)
+    want = META | SIZE | max(scan.want, 0) | (DIGEST if stored else 0) | scan.pop_ids.want
     messages = size = already = unreadable = 0
     try:
+        stamp = scan.pop_ids.stamper(way.path, source.driver.folder(way.path))
         for row in source.folder(way.path).rows(want):
             messages += 1
             if row.error is not None:
@@ -187,7 +189,7 @@ def _plan_folder(
                 stored[row.digest] -= 1
                 already += 1
             elif goes:
-                scan.add_message(way.path, messages, row, keywords)
+                scan.add_message(way.path, messages, row if stamp is None else stamp(row), keywords)
     except MailstoreError as error:
         problems.append(_problem(way.path, 0, error))
     return PlannedFolder(way.path, way.target, messages, size, already, unreadable, goes)

@@ -69,6 +69,10 @@ class Rules:
     """None where the destination keeps every byte."""
     fit: Callable[[Meta], Meta] | None
     """None where the destination keeps every Meta."""
+    stamp: Callable[[Row], Row] | None = None
+    """What gives rows their POP3 unique ids; None where only recorded ones are carried."""
+    unstamped: str = ""
+    """What to note of a message that gets none."""
 
     def take(self, rows: Sequence[Row], positions: Iterable[int], taken: Taken) -> list[Arrival]:
         """Return what can go on, with a Fact for each in ``taken``; the rest becomes Troubles there.
@@ -77,7 +81,7 @@ class Rules:
         """
         arrivals = []
         facts = taken.facts
-        fit, canonical, limit = self.fit, self.canonical, self.max_message
+        fit, stamp, canonical, limit = self.fit, self.stamp, self.canonical, self.max_message
         for row, position in zip(rows, positions, strict=False):
             uid, key, recorded = row[:3]
             body = row.body
@@ -86,7 +90,10 @@ class Rules:
                 continue
             if row.notes:
                 taken.notes.update(row.notes)
-            meta = row.meta if fit is None else fit(row.meta)
+            stamped = row if stamp is None else stamp(row)
+            if stamped.uidl is None and self.unstamped:
+                taken.notes[self.unstamped] += 1
+            meta = stamped.meta if fit is None else fit(stamped.meta)
             if isinstance(body, bytes):
                 size = len(body)
                 digest = sha256(body).digest()
@@ -108,7 +115,8 @@ class Rules:
 
     def meta(self, row: Row) -> Meta:
         """Return what the destination is given of a row."""
-        return row.meta if self.fit is None else self.fit(row.meta)
+        meta = row.meta if self.stamp is None else self.stamp(row).meta
+        return meta if self.fit is None else self.fit(meta)
 
     def _unreadable(self, row: Row, position: int) -> Trouble:
         error = row.error or UnreadableMessage("the message has no contents that can be read")

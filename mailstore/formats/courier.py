@@ -1,6 +1,7 @@
-"""Courier's files of a Maildir: ``courierimapkeywords`` and ``courierimapsubscribed``, and mbsync's ``.uidvalidity``.
+"""Courier's files of a Maildir, and mbsync's ``.uidvalidity``.
 
-``courierimapuiddb`` is a uidlist of version 1, see mailstore.formats.uidlist. Source: Courier's maildirkeywords2.c.
+They are ``courierimapkeywords``, ``courierimapsubscribed`` and ``courierpop3dsizelist``; ``courierimapuiddb`` is a
+uidlist of version 1, see mailstore.formats.uidlist. Source: Courier's maildirkeywords2.c and pop3dserver.c.
 """
 
 from __future__ import annotations
@@ -8,8 +9,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+UIDL = re.compile(r"UID([1-9][0-9]{0,9})(?:-([1-9][0-9]{0,9}))?")
+"""A POP3 unique id that Courier can be told to give: a number, and the validity of such numbers."""
 
 _UPDATE = re.compile(r"\.([0-9]{1,18})\.(.+)\Z", re.DOTALL)
+_SIZELIST = re.compile(r"/([123]) ([0-9]{1,10})(?: ([0-9]{1,10}))?\s*\Z")
+_SIZED = re.compile(r"(.+?) ([0-9]{1,18})(?: ([0-9]{1,10})(?::([0-9]{1,10})(?::[0-9]+)?)?)?\Z", re.DOTALL)
+_NOT_IN_UIDL = re.compile(rb"[^!#-&(-*,-~]")
 
 
 def parse_keyword_list(data: bytes) -> dict[str, frozenset[str]]:
@@ -86,6 +94,64 @@ def parse_subscribed(data: bytes) -> list[tuple[str, ...]]:
 def render_subscribed(names: Iterable[tuple[str, ...]]) -> bytes:
     """Return the file's contents."""
     return os.fsencode("".join("INBOX\n" if name == ("INBOX",) else f"INBOX.{'.'.join(name)}\n" for name in names))
+
+
+class SizeList(NamedTuple):
+    """A ``courierpop3dsizelist``.
+
+    Its first line is ``/<version> <next number> <validity>``, then comes ``<file name> <size> <number>:<validity>`` for
+    each message, in version 3 with ``:<1 for UTF-8>``. A message without a number, as old versions left them, goes by
+    its name.
+    """
+
+    following: int = 1
+    """The number of the next message."""
+    validity: int = 0
+    """Of the numbers to come; 0: the time of the login that gives them."""
+    messages: Mapping[str, tuple[str, int]] = {}
+    """POP3 unique id and size with CRLF by base."""
+
+
+def parse_sizelist(data: bytes) -> SizeList:
+    """Read a ``courierpop3dsizelist``; lines of another form are passed over."""
+    lines = os.fsdecode(data).split("\n")
+    header = _SIZELIST.match(lines[0])
+    found = {}
+    for line in lines if header is None else lines[1:]:
+        match = _SIZED.match(line)
+        if match is None:
+            continue
+        base, number, validity = match[1].partition(":")[0], int(match[3] or 0), int(match[4] or 0)
+        if base and "/" not in base:
+            numbered = f"UID{number}-{validity}" if validity else f"UID{number}"
+            found[base] = numbered if number else uidl_of_name(base), int(match[2])
+    if header is None:
+        return SizeList(messages=found)
+    return SizeList(int(header[2]), int(header[3] or 0), found)
+
+
+def uidl_of_name(base: str) -> str:
+    """Return the POP3 unique id that Courier gives a message which has no number: its name, odd bytes as ``+XX``."""
+    return _NOT_IN_UIDL.sub(lambda match: b"+%02X" % match[0][0], os.fsencode(base)).decode("ascii")
+
+
+def render_sizelist(listed: SizeList) -> bytes:
+    """Return the contents in version 2, which all versions read.
+
+    Each id must be one of UIDL, or the one of the message's base.
+    """
+    lines = [f"/2 {listed.following} {listed.validity}\n"]
+    for base, (uidl, size) in listed.messages.items():
+        validity, number = numbers_of(uidl)
+        # Courier compares names up to the separator, and finds none that has no separator
+        lines.append(f"{base}:2, {size} {number}:{validity}\n")
+    return os.fsencode("".join(lines))
+
+
+def numbers_of(uidl: str) -> tuple[int, int]:
+    """Return (validity, number) of a POP3 unique id; zeros where it is a name."""
+    match = UIDL.fullmatch(uidl)
+    return (int(match[2] or 0), int(match[1])) if match is not None else (0, 0)
 
 
 def parse_mbsync_uidvalidity(data: bytes) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -18,6 +19,7 @@ class Capabilities:
     Attributes:
         format: as ``mstore info`` shows it: ``memory``, ``mbox``, ``maildir``, ``maildir++``, ``sqlite``.
         writable: it can be changed at all (not a compressed file, not opened read-only).
+        file_names: each message has a file of its own, and its key is that file's name without the flags.
         persistent: what was committed is there when opened again, by another process too.
         flags: bits of the system flags it keeps.
         keywords: how many different keywords a folder keeps; None is any number.
@@ -28,6 +30,7 @@ class Capabilities:
         unlocked_sender: keeping the envelope sender takes no lock that a delivery does without. Where it does, a
             delivery says the sender in the header field Return-Path alone.
         uidl: keeps POP3 unique ids.
+        uidl_form: a regular expression that an id must match as a whole to be kept; '' is any.
         uids: given UIDs and UIDVALIDITY stand in the format's own record and survive the loss of any index.
         modseqs: modseqs and vanished UIDs survive a reopening (else a new epoch begins).
         folders: holds folders besides INBOX.
@@ -50,6 +53,7 @@ class Capabilities:
 
     format: str
     writable: bool = True
+    file_names: bool = False
     persistent: bool = True
     flags: int = SYSTEM_FLAGS
     keywords: int | None = None
@@ -58,6 +62,7 @@ class Capabilities:
     sender: bool = True
     unlocked_sender: bool = True
     uidl: bool = True
+    uidl_form: str = ""
     uids: bool = True
     modseqs: bool = True
     folders: bool = True
@@ -73,6 +78,12 @@ class Capabilities:
     max_message: int | None = None
     quota: Literal["exact", "in flight"] = "in flight"
     native: frozenset[str] = frozenset()
+
+    def keeps_uidl(self, uidl: str | None) -> bool:
+        """Tell whether a POP3 unique id is kept; None is none, and nothing is lost of it."""
+        if uidl is None:
+            return True
+        return self.uidl and (not self.uidl_form or re.fullmatch(self.uidl_form, uidl) is not None)
 
 
 class Joint(NamedTuple):

@@ -52,7 +52,7 @@ def test_every_option_is_documented_and_every_documented_option_is_there(path):
         for name in (*option.opts, *option.secondary_opts)
     }  # fmt: skip
     prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
-    documented = set(re.findall(r"(?<![\w-])--?[A-Za-z][a-z-]*", prose))
+    documented = set(re.findall(r"(?<![\w-])--?[A-Za-z][a-z0-9-]*", prose))
     assert documented == there - {"--help", "-h"}
 
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from support.peers import need, run
+from support.peers import UTC, need, run
 
 NOBODY = 65534
 
@@ -28,9 +28,11 @@ class Dovecot:
         directory: for configuration and state, reachable by all; everything in it is given to ``nobody`` when we
             are root.
         location: Dovecot's ``mail_location``.
+        prefix: of the names of all folders but INBOX, with the separator at its end; ``/`` is it where there is none.
+        settings: further lines of its configuration.
     """
 
-    def __init__(self, directory: Path, location: str) -> None:
+    def __init__(self, directory: Path, location: str, prefix: str = "", *settings: str) -> None:
         need("doveadm")
         self.directory = directory
         self.user = NOBODY if os.getuid() == 0 else None
@@ -40,7 +42,8 @@ class Dovecot:
             "first_valid_uid = 0\nfirst_valid_gid = 0\nssl = no\nlog_path = /dev/stderr\n"
             f"base_dir = {directory}/run\nstate_dir = {directory}/run\n"
             "mbox_write_locks = fcntl\nmbox_lazy_writes = no\n"
-            "namespace inbox {\n inbox = yes\n separator = /\n}\n"
+            f"namespace inbox {{\n inbox = yes\n prefix = {prefix}\n separator = {prefix[-1:] or '/'}\n}}\n"
+            + "".join(f"{line}\n" for line in settings)
         )
         self.own()
 
@@ -54,6 +57,17 @@ class Dovecot:
     def doveadm(self, *arguments: str, data: bytes = b"") -> bytes:
         """Run one doveadm command and return what it printed."""
         return run(["doveadm", "-c", self.config, *arguments], data=data, home=self.directory, user=self.user)
+
+    def service(self, protocol: str) -> list[str]:
+        """Return the command that talks ``imap`` or ``pop3`` on its standard input and output, already logged in."""
+        need("setpriv")
+        user = [] if self.user is None else [f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"]
+        environment = [f"{name}={value}" for name, value in {**UTC, "HOME": str(self.directory), "USER": "joe"}.items()]
+        asked = [f"/usr/lib/dovecot/{protocol}", "-c", str(self.config)]
+        need(asked[0])
+        if protocol == "pop3":  # the greeting is the login process's, which is not there
+            asked = ["sh", "-c", "printf '+OK\\r\\n'; exec \"$@\"", "sh", *asked]
+        return ["setpriv", *user, "env", "-i", *environment, *asked]
 
     def save(self, text: bytes, folder: str = "INBOX") -> None:
         """Store a message the way Dovecot does."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from mailstore.drivers.maildir import staging
 from mailstore.drivers.maildir.account import Account
 from mailstore.drivers.maildir.keys import Keys
-from mailstore.drivers.maildir.naming import Namer, fields_for
+from mailstore.drivers.maildir.naming import Namer, fields_for, uidl_field
 from mailstore.drivers.maildir.records import Line
 from mailstore.drivers.maildir.staging import StagedFile
 from mailstore.drivers.maildir.view import View
@@ -53,7 +53,8 @@ def plan(account: Account, view: View, namer: Namer, change: Append, uid: int) -
     base = account.fresh_base(staged.size, staged.crlf_size, staged.key)
     info = namer.info(meta.flags & (SYSTEM_FLAGS | RECENT), meta.keywords)
     sub = "new/" if meta.flags & RECENT else "cur/"
-    fields = fields_for(meta, namer.letters(meta.keywords)[1]) if account.family == "dovecot" else ""
+    ours = account.family == "dovecot"
+    fields = fields_for(meta, namer.letters(meta.keywords)[1]) if ours else uidl_field(meta.uidl)
     return Plan(view, staged, meta, base, sub + account.file_name(base, info), uid, fields)
 
 

@@ -27,6 +27,7 @@ from mailstore.drivers.maildir.staging import StagedFile
 from mailstore.drivers.maildir.view import View
 from mailstore.drivers.maildir.watching import watch_points
 from mailstore.errors import CannotCreate, MailstoreError, NoSuchFolder
+from mailstore.formats import courier
 from mailstore.model.caps import Capabilities, Joint
 from mailstore.model.changes import (
     Append,
@@ -67,11 +68,12 @@ class MaildirDriver(Keeping):
         self.capabilities = Capabilities(
             format="maildir++" if account.layout.spelling.layout == "++" else "maildir",
             writable=not account.readonly,
+            file_names=True,
             internal_date=_ANY_DATE if dovecot else (staging.EARLIEST, staging.LATEST),
             saved_date=dovecot,
             sender=dovecot,
             unlocked_sender=False,
-            uidl=dovecot,
+            uidl_form="" if dovecot else courier.UIDL.pattern,
             modseqs=account.index.persistent,
             folder_ids=dovecot,
             batch="prefix",

@@ -20,7 +20,7 @@ from typing import cast
 from mailstore.drivers.maildir import journal, staging, tree
 from mailstore.drivers.maildir.account import Account
 from mailstore.drivers.maildir.layout import SUBDIRECTORIES
-from mailstore.drivers.maildir.naming import fields_for, info_for
+from mailstore.drivers.maildir.naming import fields_for, info_for, uidl_field
 from mailstore.drivers.maildir.records import KEYWORDS, Line, Records, read_file
 from mailstore.drivers.maildir.staging import EARLIEST, LATEST
 from mailstore.drivers.maildir.view import View
@@ -91,7 +91,7 @@ class MaildirFresh:
             else:
                 staging.write_large(hidden + name, body, mtime, mode, sync=False)
             if courier_keeps:
-                receipts.append((base, name, uid, "", meta.keywords))
+                receipts.append((base, name, uid, uidl_field(meta.uidl), meta.keywords))
             elif without or meta[3:] != _NOTHING_ELSE or (date is not None and mtime != date):
                 receipts.append((base, name, uid, fields_for(meta, without), NO_KEYWORDS))
             else:

@@ -35,10 +35,7 @@ def needs_record(meta: Meta) -> bool:
 
 def fields_for(meta: Meta, without_letter: list[str]) -> str:
     """Return the record fields of a message: what its file and its name cannot hold."""
-    fields = {}
-    if meta.uidl is not None:
-        plain = _UIDL.fullmatch(meta.uidl) is not None
-        fields["P" if plain else "L"] = meta.uidl if plain else uidlist.quote(meta.uidl)
+    fields = uidlist.parse_fields(uidl_field(meta.uidl))
     if meta.sender is not None:
         fields["E"] = f"<{uidlist.quote(meta.sender)}>"
     if meta.saved_date is not None:
@@ -47,6 +44,13 @@ def fields_for(meta: Meta, without_letter: list[str]) -> str:
         fields["T"] = str(meta.internal_date)
     text = uidlist.render_fields(fields)
     return with_keywords(text, without_letter) if without_letter else text
+
+
+def uidl_field(uidl: str | None) -> str:
+    """Return the record field of a POP3 unique id; '' where there is none."""
+    if uidl is None:
+        return ""
+    return f"P{uidl}" if _UIDL.fullmatch(uidl) is not None else f"L{uidlist.quote(uidl)}"
 
 
 class Namer:

@@ -1,8 +1,9 @@
 """What a folder's own files say of its messages: UIDs, UIDVALIDITY, record fields, keyword letters.
 
-The problem. Dovecot (dovecot-uidlist, dovecot-keywords), Courier (courierimapuiddb, courierimapkeywords) and mbsync
-(``,U=`` in names, .uidvalidity) each have their own record, and a client's cache lives by it: whoever serves the folder
-next must give the same UIDs. A lost line is a new UID; two writers at once are two UIDs for one message.
+The problem. Dovecot (dovecot-uidlist, dovecot-keywords), Courier (courierimapuiddb, courierimapkeywords,
+courierpop3dsizelist) and mbsync (``,U=`` in names, .uidvalidity) each have their own record, and a client's cache lives
+by it: whoever serves the folder next must give the same UIDs. A lost line is a new UID; two writers at once are two
+UIDs for one message.
 
 The solution. The record of the family that the location asks for is the authority; where it is not there, another's
 is adopted, and written out in full in our own form with the first write. Everything is written under Dovecot's lock, by
@@ -17,6 +18,8 @@ import stat
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 
+from mailstore.drivers.maildir import popids
+from mailstore.drivers.maildir.popids import SIZELIST
 from mailstore.drivers.maildir.uidvalidity import next_uidvalidity, raise_uidvalidity
 from mailstore.formats import courier, dovecotfiles, uidlist
 from mailstore.formats.maildirname import mbsync_uid_of
@@ -108,6 +111,7 @@ class Records:
         self.fields: dict[str, str] = {}
         self.letters: dict[int, str] = {}
         self.courier_keywords: Mapping[str, frozenset[str]] = {}
+        self._pop_list = courier.SizeList()
         self.letters_in_names: Callable[[], set[int]] = set
         """Gives the numbers of the letters that stand in file names, with a keyword or without one."""
 
@@ -121,7 +125,7 @@ class Records:
         """
         stamps = [_stamp(self._path(UIDLIST)), _stamp(self._path(KEYWORDS))]
         if self.family != "dovecot" or (self._read and self.source != UIDLIST) or not stamps[0][0]:
-            others = (UIDDB, MBSYNC, COURIER_KEYWORDS, f"{COURIER_KEYWORDS}/:list")
+            others = (UIDDB, MBSYNC, COURIER_KEYWORDS, f"{COURIER_KEYWORDS}/:list", SIZELIST)
             stamps += [_stamp(self._path(name)) for name in others]
         return ";".join([f"{inode},{size},{changed}" for inode, size, changed in stamps])
 
@@ -136,8 +140,11 @@ class Records:
             return
         self._load_uids()
         self.letters = dovecotfiles.parse_keywords(read_file(self._path(KEYWORDS)))
-        courier_speaks = self.family == "courier" or self.source == UIDDB
+        courier_speaks = self.family == "courier" or self.source in (UIDDB, "")
         self.courier_keywords = self._load_courier_keywords() if courier_speaks else {}
+        self._pop_list = courier.parse_sizelist(read_file(self._path(SIZELIST)) if courier_speaks else b"")
+        if courier_speaks and self.source != UIDLIST:
+            self.fields = popids.fields_of(self._pop_list)
         self._read = (stamp,)
 
     def _load_uids(self) -> None:
@@ -319,11 +326,15 @@ class Records:
             header = uidlist.render_header(self.uidvalidity, following, self.guid, extra)
             data = header + uidlist.render_lines(every)
         mode = None if self.source == self._file else self._mode()
+        if self.family == "courier":  # first: without its id a message would be downloaded again
+            self._pop_list = popids.write(self.directory, every, self._pop_list, mode)
         fs.replace_file(self._path(self._file), data, mode)
         listed = uidlist.parse(data)
         assert listed is not None
         self._list, self.source, self.damaged = listed, self._file, 0
         self._show(listed)
+        if self.family == "courier":
+            self.fields = popids.fields_of(self._pop_list)
         self._written()
         if self.family == "dovecot":
             self.courier_keywords = {}

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from mailstore.drivers.maildir.popids import uidl_of
 from mailstore.drivers.maildir.view import View
 from mailstore.drivers.sidecar import Entry
 from mailstore.errors import MailstoreError, NoSuchMessage, UnreadableMessage
@@ -201,7 +202,7 @@ def read_row(view: View, entry: Entry, want: int) -> Row:
         parsed = uidlist.parse_fields(fields)
         if "E" in parsed:
             sender = uidlist.unquote(parsed["E"])[1:-1]
-        uidl = uidlist.unquote(parsed["L"]) if "L" in parsed else parsed.get("P") or None
+        uidl = uidl_of(fields, entry.key)
         seconds = _number(parsed.get("T"), seconds)
         saved = _number(parsed.get("D"), saved)
     return Row(

@@ -164,7 +164,7 @@ class View:
         for double in found.doubles:
             self._rename_double(found, double)
         records = self.records
-        along = {base: records.kept_fields(base) for base in records.courier_keywords}
+        along = {base: records.kept_fields(base) for base in found.names if base not in records.uids}
         if not records.ours:
             if records.source == "":
                 self._adopt_index(found.names)

@@ -122,7 +122,7 @@ class FlagsContract(Contract):
                 body,
                 internal_date=1_000_000_000 + number,
                 sender=f"s{number}@example.org" if kept.sender else None,
-                uidl=f"u{number}" if kept.uidl else None,
+                uidl=f"u{number}" if kept.keeps_uidl(f"u{number}") else None,
             )
         before = listing(store.inbox)
         store.inbox.add_flags(list(before)[::2], ["\\Seen", "\\Flagged"])
