@@ -11,6 +11,7 @@ from mailstore.convert.journal import journal_path
 from mailstore.convert.losses import LOSSES
 from mailstore.convert.mapping import Collision, FolderMapping, Substitution
 from mailstore.convert.options import Options, Progress
+from mailstore.convert.pace import Pace
 from mailstore.convert.pipeline import Conversion, convert
 from mailstore.convert.plan import Plan, PlannedFolder, plan
 from mailstore.convert.popids import UIDL_SERVERS
@@ -28,6 +29,7 @@ __all__ = [
     "FolderReport",
     "Loss",
     "Options",
+    "Pace",
     "Plan",
     "PlannedFolder",
     "Problem",

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
 from mailstore.convert.mapping import FolderMapping, route
+from mailstore.convert.pace import Pace
 from mailstore.errors import NoSuchFolder
 from mailstore.model.changes import FolderInfo
 from mailstore.model.names import FolderPath
@@ -33,6 +34,7 @@ class Options:
             mailstore.convert.UIDL_SERVERS, or a format like Dovecot's ``pop3_uidl_format``; '' carries recorded ones
             only.
         processes: how many processes may work; 0 is one for each CPU, four at most. 1 never forks.
+        pace: how fast it may go; one process works then. None: as fast as it can.
     """
 
     folders: tuple[FolderPath, ...] = ()
@@ -45,10 +47,13 @@ class Options:
     rejected: str | None = None
     pop3_uidl: str = ""
     processes: int = 0
+    pace: Pace | None = None
 
     @property
     def workers(self) -> int:
-        """How many processes to use: ``processes`` with 0 resolved."""
+        """How many processes to use: ``processes`` with 0 resolved; 1 at a pace."""
+        if self.pace is not None:
+            return 1
         return self.processes or min(4, len(os.sched_getaffinity(0)))
 
     def select(self, infos: list[FolderInfo]) -> list[FolderInfo]:

@@ -82,6 +82,8 @@ class Conversion:
         self._progress = progress
         self._close = ExitStack()
         self._journal: Journal | None = None
+        self.report: Report | None = None
+        """Of the last pass, as far as it came; None before the first."""
         check_apart(source.location, destination.location)
         if not destination.capabilities.writable:
             raise ReadOnlyStore("the destination cannot be written", path=destination.location.path)
@@ -117,6 +119,7 @@ class Conversion:
         losses = find_losses(self._source, routes, destination, PopIds(options.pop3_uidl, self._source.capabilities))
         refuse(losses, options.allow_loss)
         report = Report(str(self._source.location), str(destination.location), losses=losses, journal=self._path or "")
+        self.report = report
         rejected = Rejected(options, destination.location)
         journal = self._open_journal()
         run = Run(self._source, destination, options, journal, report, rejected, self._progress)

@@ -35,12 +35,14 @@ class Run:
     """Messages and bytes by phase."""
 
     def advance(self, phase: Literal["copy", "verify"], path: FolderPath, messages: int, size: int) -> None:
-        """Count, and tell the caller."""
+        """Count, tell the caller, and keep to the pace."""
         total = self.done.setdefault(phase, [0, 0])
         total[0] += messages
         total[1] += size
         if self.progress is not None:
             self.progress(Progress(phase, path, *total))
+        if self.options.pace is not None:
+            self.options.pace.spend(messages, size)
 
     @property
     def parallel(self) -> int:

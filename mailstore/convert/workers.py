@@ -83,8 +83,10 @@ class Child:
         with suppress(OSError):  # a megabyte at a time instead of 64 KB; a system may allow less
             fcntl.fcntl(self.pipe, _SET_PIPE_SIZE, 1 << 20)
         self._over = False
-        self._pid = os.fork()
-        if self._pid == 0:
+        self.status: int | None = None
+        """Exit code once it has ended; the signal that killed it as a negative number."""
+        self.pid = os.fork()
+        if self.pid == 0:
             _live(job, theirs)
         os.close(theirs)
 
@@ -115,13 +117,16 @@ class Child:
         return b"".join(pieces)
 
     def end(self) -> None:
-        """Wait for the child's end; one that has not given its result is killed."""
+        """Wait for the child's end; one that has not given its result is killed.
+
+        One that became another user cannot be killed: it ends when it finds the pipe closed.
+        """
         if not self._over:
-            with suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(self.pid, signal.SIGKILL)
         os.close(self.pipe)
         with suppress(ChildProcessError):
-            os.waitpid(self._pid, 0)
+            self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
 def _live(job: Job, pipe: int) -> None:

@@ -79,7 +79,7 @@ class Spool(FileBlob):
 
     def __init__(self, directory: str | None = None) -> None:
         """Make an empty one in ``directory`` (None: where the system keeps temporary files)."""
-        super().__init__(_nameless(directory or scratch.default_directory()), 0, 0)
+        super().__init__(nameless(directory or scratch.default_directory()), 0, 0)
 
     def append(self, chunks: Iterable[bytes]) -> None:
         """Write ``chunks`` behind what is there."""
@@ -88,7 +88,8 @@ class Spool(FileBlob):
             self._size += len(chunk)
 
 
-def _nameless(directory: str) -> int:
+def nameless(directory: str) -> int:
+    """Return a descriptor, for reading and writing, of an empty file in ``directory`` that has no name any more."""
     if _TMPFILE:
         try:
             return fs.calls.open(directory, _TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
