@@ -71,7 +71,8 @@ def test_every_error_is_public() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["mailstore", "mailstore.testing", "mailstore.convert", "mailstore.doctor", "mailstore.quota"]
+    "name",
+    ["mailstore", "mailstore.testing", "mailstore.convert", "mailstore.doctor", "mailstore.migrate", "mailstore.quota"],
 )
 def test_everything_public_says_what_it_is(name: str) -> None:
     module = importlib.import_module(name)

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
 import click
 
-from mailstore import Omission, Store, open_store, parse_location
-from mailstore.convert import LOSSES, UIDL_SERVERS, FolderMapping, FolderReport, Options, Plan, Report
+from mailstore import Omission, Store, UsageError, open_store, parse_location
+from mailstore.convert import LOSSES, UIDL_SERVERS, Conversion, FolderMapping, FolderReport, Options, Pace, Plan, Report
 from mailstore.convert import Progress as Step
-from mailstore.convert import convert as convert_stores
 from mailstore.convert import plan as plan_conversion
+from mailstore.migrate import check_report, give_way, is_template
 from mailstore_cli import options
 from mailstore_cli.exitcodes import FAILED, OK
 from mailstore_cli.mapping import folder_mapping, say_unused, way_text
+from mailstore_cli.migrating import ON_DISK, Many, run_migration
 from mailstore_cli.names import folder_text, parse_folder, safe
+from mailstore_cli.noting import noting
 from mailstore_cli.problems import name_problems
 from mailstore_cli.progress import Progress
+from mailstore_cli.rates import Rate
 from mailstore_cli.render import out, out_json, plural, say, style, table
-
-_MOST_PROBLEMS = 100
-"""So many problems are named on stderr; the JSON report has them all."""
 
 _DECIDED = {"refuse": "refused without --collisions merge or rename", "merge": "merged", "rename": "renamed"}
 
@@ -81,9 +83,9 @@ _DECIDED = {"refuse": "refused without --collisions merge or rename", "merge": "
 )
 @click.option(
     "--journal",
-    type=click.Path(dir_okay=False),
+    type=click.Path(),
     metavar="FILE",
-    help="Where to note what was copied, for the next run; beside DEST, if not given.",
+    help="Where to note what was copied, for the next run; beside DEST, if not given. A directory for many accounts.",
 )
 @click.option(
     "--rejected",
@@ -99,6 +101,39 @@ _DECIDED = {"refuse": "refused without --collisions merge or rename", "merge": "
     help="Whose POP3 unique ids the users have seen, where SOURCE does not record them: "
     + ", ".join(UIDL_SERVERS)
     + ", or a format like Dovecot's pop3_uidl_format. DEST records them: POP3 clients download nothing again.",
+)
+@click.option(
+    "--accounts",
+    metavar="FILE",
+    help="Convert many accounts: a list or table of users, '-' for standard input, or '*' for those that the disk "
+    "shows. SOURCE and DEST are templates then: {user}, {name}, {domain}, {home}.",
+)
+@click.option(
+    "--owner",
+    default="",
+    metavar="WHO",
+    help="Whom the mail of each account is to belong to: user, keep, a name, or UID:GID. user, if root runs it.",
+)
+@click.option(
+    "--max-errors",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Begin no more accounts once N have failed.",
+)
+@click.option(
+    "--rate",
+    multiple=True,
+    type=Rate(),
+    metavar="RATE",
+    help="Read no faster, over all: bytes a second (500K, 10M), or messages a second (50msg). Repeatable.",
+)
+@click.option("--nice", is_flag=True, help="Give way to all other programs, on processor and disk.")
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    metavar="FILE",
+    help="Write the report to FILE.json or FILE.html. Repeatable.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but problems and errors.")
 @options.json_flag("The report as one JSON object.")
@@ -118,6 +153,12 @@ def convert(
     journal: str | None,
     rejected: str | None,
     pop3_uidl: str,
+    accounts: str | None,
+    owner: str,
+    max_errors: int | None,
+    rate: tuple[tuple[str, float], ...],
+    nice: bool,
+    reports: tuple[str, ...],
     quiet: bool,
     as_json: bool,
     lock_timeout: float,
@@ -130,17 +171,43 @@ def convert(
         mapping=mapping,
         allow_loss=frozenset(allow_loss),
         verify=verify,
-        journal=journal,
-        rejected=rejected,
-        processes=jobs,
         pop3_uidl=pop3_uidl,
+        pace=Pace(dict(rate).get("size"), dict(rate).get("messages")) if rate else None,
     )
+    for path in reports:
+        check_report(path)
+    if accounts is not None or is_template(source):
+        many = Many(
+            accounts if accounts is not None else ON_DISK,
+            owner,
+            max_errors,
+            jobs,
+            journal,
+            rejected,
+            lock_timeout,
+            nice,
+            {"expunged": "include"} if include_expunged else {},
+            dry_run,
+            reports,
+            quiet,
+            as_json,
+        )
+        return run_migration(source, dest, wanted, many)
+    if owner or max_errors is not None:
+        raise UsageError("--owner and --max-errors are for many accounts: say --accounts")
+    if journal is not None and os.path.isdir(journal):
+        raise UsageError(f"--journal {journal} is a directory, which is for many accounts: name a file")
+    wanted = replace(wanted, journal=journal, rejected=rejected, processes=jobs)
+    if nice:
+        give_way()
     if dry_run:
         with _open_source(source, include_expunged, lock_timeout) as old:
             say_unused(mapping, old)
             planned = plan_conversion(old, parse_location(dest), wanted)
         return _show_plan(planned, wanted, quiet, as_json)
-    return run_conversion(source, dest, wanted, quiet, as_json, lock_timeout, include_expunged=include_expunged)
+    return run_conversion(
+        source, dest, wanted, quiet, as_json, lock_timeout, include_expunged=include_expunged, reports=reports
+    )
 
 
 def run_conversion(
@@ -152,9 +219,11 @@ def run_conversion(
     lock_timeout: float,
     *,
     include_expunged: bool = False,
+    reports: tuple[str, ...] = (),
 ) -> int:
-    """Convert, print the report, and return the exit code."""
+    """Convert, print the report, write it to ``reports``, and return the exit code."""
     with ExitStack() as stack:
+        noted = stack.enter_context(noting(reports, source, dest))
         old = stack.enter_context(_open_source(source, include_expunged, lock_timeout))
         say_unused(wanted.mapping, old)
         tree = wanted.needs_folders(old.folders())  # finds a folder that is not there before DEST is made
@@ -166,9 +235,11 @@ def run_conversion(
                 step.messages, f"{'copying' if step.phase == 'copy' else 'verifying'} {folder_text(step.folder)}"
             )
 
-        report = convert_stores(old, new, wanted, watch)
+        noted.conversion = conversion = stack.enter_context(Conversion(old, new, wanted, watch))
+        report = conversion.carry()
         there = {info.path for info in new.folders() if info.selectable}
-    left_out = [entry for entry in report.folders if entry.skipped and entry.target not in there]
+        left_out = [entry for entry in report.folders if entry.skipped and entry.target not in there]
+        noted.given_up = tuple(str(entry.folder) for entry in left_out)
     return _show_report(report, left_out, quiet, as_json)
 
 
@@ -179,7 +250,7 @@ def _open_source(source: str, include_expunged: bool, lock_timeout: float) -> St
 
 
 def _show_plan(planned: Plan, wanted: Options, quiet: bool, as_json: bool) -> int:
-    name_problems([(problem.folder, problem.position, problem.reason, "") for problem in planned.problems])
+    name_problems(planned.problems)
     if as_json:
         out_json({"dry_run": True, **planned.to_dict()})
     elif not quiet:
@@ -213,9 +284,7 @@ def _show_plan(planned: Plan, wanted: Options, quiet: bool, as_json: bool) -> in
 def _show_report(report: Report, left_out: list[FolderReport], quiet: bool, as_json: bool) -> int:
     for entry in left_out:
         say(f"{folder_text(entry.folder)}: left out, as allowed, with {plural(entry.skipped, 'message')}")
-    name_problems(
-        [(problem.folder, problem.position, problem.reason, problem.set_aside) for problem in report.problems]
-    )
+    name_problems(report.problems)
     if as_json:
         out_json(report.to_dict())
     elif not quiet:

@@ -34,7 +34,7 @@ MEANING = {
     SOFTWARE: "a defect of mstore itself",
     CANNOT_CREATE: "it cannot be created or written: it exists already, permission, read-only",
     TEMPORARY: "try again later: locked, no space left, over quota, an I/O error",
-    INTERRUPTED: "interrupted from the keyboard",
+    INTERRUPTED: "interrupted: from the keyboard, or by a signal that a command heeds",
     BROKEN_PIPE: "the reader of standard output went away",
 }
 """Every exit code that mstore uses."""

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from mailstore_cli.exitcodes import FAILED, OK
 from mailstore_cli.render import say
 
-_MOST_PROBLEMS = 100
-"""So many problems are named on stderr; the JSON report has them all."""
+if TYPE_CHECKING:
+    from mailstore.convert import Problem
+
+MOST = 100
+"""So many problems of conversions are named on stderr; the JSON report has them all."""
+
+
+def problem_text(problem: Problem) -> str:
+    """Return a conversion's problem on one line."""
+    place = f"{problem.folder}, message {problem.position}: " if problem.position else ""
+    place = place or (f"{problem.folder}: " if problem.folder else "")
+    return place + problem.reason + (f" (its bytes are in {problem.set_aside})" if problem.set_aside else "")
 
 
 class Problems:
@@ -26,10 +39,9 @@ class Problems:
         return FAILED if self.count else OK
 
 
-def name_problems(problems: list[tuple[str, int, str, str]]) -> None:
-    """Name on stderr what a report lists: folder, position of the message or 0, reason, where its bytes are or ''."""
-    for folder, position, reason, set_aside in problems[:_MOST_PROBLEMS]:
-        place = f"{folder}, message {position}: " if position else f"{folder}: " if folder else ""
-        say(place + reason + (f" (its bytes are in {set_aside})" if set_aside else ""))
-    if len(problems) > _MOST_PROBLEMS:
-        say(f"and {len(problems) - _MOST_PROBLEMS} more problems; --json lists them all")
+def name_problems(problems: Sequence[Problem]) -> None:
+    """Name on stderr what the report of a conversion lists."""
+    for problem in problems[:MOST]:
+        say(problem_text(problem))
+    if len(problems) > MOST:
+        say(f"and {len(problems) - MOST} more problems; --json lists them all")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from types import TracebackType
 from typing import Any, Self
@@ -29,6 +31,15 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
+
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Take the bar away while something else is printed."""
+        if self._bar is None:
+            yield
+            return
+        with self._bar.external_write_mode(file=sys.stdout):
+            yield
 
     def to(self, done: int, what: str) -> None:
         """Show that ``done`` units of ``what`` are done."""

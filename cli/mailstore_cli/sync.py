@@ -111,7 +111,7 @@ def sync(
             progress.to(step.messages, f"{what} {folder_text(step.folder)}")
 
         report = sync_stores(first, second, wanted, watch, dry_run=dry_run)
-    name_problems([(one.folder, one.position, one.reason, one.set_aside) for one in report.problems])
+    name_problems(report.problems)
     if as_json:
         out_json(report.to_dict())
     elif not quiet:

@@ -50,14 +50,15 @@ def count_figure(count: int | None) -> str:
     return NOTHING if count is None else figure(count, count_label(count))
 
 
-def table(head: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], name: str) -> str:
-    """Return a table; each column has a heading and a class."""
+def table(head: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], name: str | None) -> str:
+    """Return a table; each column has a heading and a class. ``name`` is its id in the page."""
     cells = "".join(f'<th scope="col" class="{kind}">{title}</th>' for title, kind in head)
     lines = "".join(
         "<tr>" + "".join(f'<td class="{kind}">{cell}</td>' for cell, (_, kind) in zip(row, head, strict=True)) + "</tr>"
         for row in rows
     )
-    return f'<div class="wide"><table id="{name}"><thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table></div>'
+    named = "" if name is None else f' id="{name}"'
+    return f'<div class="wide"><table{named}><thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table></div>'
 
 
 def section(title: str, note: str, *parts: str) -> str:

@@ -57,17 +57,30 @@ def find_targets(patterns: Iterable[str]) -> list[Target]:
 
 
 def _expand(pattern: str) -> Iterator[Target]:
+    for target in look_up(pattern):
+        if target.error is None:
+            yield from _accounts(target.location, target.name, target.domain)
+        else:
+            yield target
+
+
+def look_up(pattern: str) -> Iterator[Target]:
+    """Yield what a pattern names on the disk, by path. Nothing is opened: a database is one target.
+
+    Where the pattern has no wildcard and no variable, or is the path of something that is there, it is the one target,
+    without a name.
+    """
     prefix, path, options = _parts(pattern)
     wild = "%" in path or _MAGIC.search(path) is not None
     if not wild or os.path.lexists(os.path.expanduser(path)) or "://" in pattern:
-        yield from _accounts(pattern, "", "")
+        yield Target(pattern, "")
         return
     closed: dict[str, MailstoreError] = {}
     matches = [match for one in _homes(path) for match in _matches(one, closed)]
     if not matches and not closed:
         yield Target(pattern, pattern, "", NoSuchStore(f"{pattern}: nothing there matches", path=path))
     for found, name, domain in matches:
-        yield from _accounts(f"{prefix}{found}{options}", name, domain)
+        yield Target(f"{prefix}{found}{options}", name, domain)
     for found, error in closed.items():
         yield Target(f"{prefix}{found}{options}", found, "", error)
 

@@ -43,18 +43,55 @@ def can_load(name: str) -> bool:
     if os.geteuid() != 0 or entry.pw_uid == 0:
         return True
     code = _code()  # while we still see it
-    groups, group = os.getgroups(), os.getegid()
-    try:
-        os.initgroups(name, entry.pw_gid)
-        os.setegid(entry.pw_gid)
-        os.seteuid(entry.pw_uid)
+    with Acting(entry.pw_uid, entry.pw_gid, os.getgrouplist(name, entry.pw_gid)):
         return all(os.access(path, os.R_OK | os.X_OK, effective_ids=True) for path in code)
-    finally:
-        os.seteuid(0)
-        os.setegid(group)
-        os.setgroups(groups)
 
 
 def _code() -> list[str]:
     """Return the directories that code is loaded from."""
     return [os.path.dirname(__file__), *filter(os.path.isdir, sys.path)]
+
+
+def become_ids(user: int, group: int) -> None:
+    """Give up root for a user and group by their numbers, without any other group, for good; as ``become`` otherwise.
+
+    HOME, USER and LOGNAME are removed from the environment.
+
+    Raises:
+        PermissionError: this process is somebody else and not root; or some part of root was left.
+    """
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setresgid(group, group, group)
+        os.setresuid(user, user, user)
+    if set(os.getresuid()) != {user}:
+        raise PermissionError(1, f"this process cannot become the user {user}")
+    for name in ("HOME", "USER", "LOGNAME"):
+        os.environ.pop(name, None)
+    os.chdir("/")
+    os.umask(0o077)
+
+
+class Acting:
+    """Act as another user for a block, for root to ask what that user may do; a context manager.
+
+    Args:
+        user: number of the user.
+        group: number of the group.
+        groups: all of the groups.
+    """
+
+    def __init__(self, user: int, group: int, groups: list[int]) -> None:
+        self._user, self._group, self._groups = user, group, groups
+
+    def __enter__(self) -> None:
+        self._before = os.getgroups(), os.getegid()
+        os.setgroups(self._groups)
+        os.setegid(self._group)
+        os.seteuid(self._user)
+
+    def __exit__(self, *_: object) -> None:
+        os.seteuid(0)
+        groups, group = self._before
+        os.setegid(group)
+        os.setgroups(groups)
