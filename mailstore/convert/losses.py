@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from mailstore.convert.mapping import Route
-from mailstore.convert.popids import PopIds
+from mailstore.convert.popids import RECORDED, PopIds
 from mailstore.convert.report import Loss
 from mailstore.errors import LossRefused, MailstoreError, UsageError
 from mailstore.model.caps import Capabilities
@@ -54,7 +54,9 @@ class _Tally:
 class LossScan:
     """Looks at a source's folders and messages for what ``capabilities`` cannot hold."""
 
-    def __init__(self, capabilities: Capabilities, canonical: Callable[[bytes], bytes], pop_ids: PopIds) -> None:
+    def __init__(
+        self, capabilities: Capabilities, canonical: Callable[[bytes], bytes], pop_ids: PopIds = RECORDED
+    ) -> None:
         self._capabilities = capabilities
         self._canonical = canonical
         self.pop_ids = pop_ids

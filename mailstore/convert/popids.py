@@ -87,6 +87,10 @@ class PopIds:
         return uidl if uidl is not None and _PERMITTED.match(uidl) is not None else None
 
 
+RECORDED = PopIds("", Capabilities(""))
+"""Carries what is recorded and no more."""
+
+
 def _check(text: str, source: Capabilities) -> None:
     if "%" not in text:
         names = ", ".join(UIDL_SERVERS)
