@@ -27,6 +27,7 @@ _OURS = {
     "mh": "mailstore.drivers.mh",
     "eml": "mailstore.drivers.eml",
     "apple": "mailstore.drivers.apple",
+    "takeout": "mailstore.drivers.mbox.takeout",
 }
 _PREFIX = re.compile(r"([a-z][a-z0-9+_-]+):")
 _OPTIONS = re.compile(r"\?([a-z][a-z0-9_-]*=[^?]*)\Z")

@@ -48,6 +48,8 @@ class _MboxFormat:
                     head = source.read(0, PROBE)
         except (OSError, StoreError):
             return None
+        if _is_takeouts(head):
+            return None
         if packed is not None:
             found = read_opening(head) is not None
             return f"a file packed with {packed} that begins with a From_ line" if found else None
@@ -155,6 +157,23 @@ def _check_file(path: str) -> bool:
         source.close()
 
 
+def _head(file: str) -> bytes:
+    try:
+        with closing(Source(file)) as source:
+            return source.read(0, PROBE)
+    except (OSError, StoreError):
+        return b""
+
+
+def _is_takeouts(head: bytes) -> bool:
+    """Tell whether a file is Google Takeout's, which the format of that name reads."""
+    if not head.startswith(b"From ") or b"@xxx " not in head[:64]:
+        return False
+    from mailstore.formats.gmail.field import begins_takeout  # late: few files look so
+
+    return begins_takeout(head)
+
+
 def _detect_tree(path: str) -> str | None:
     """A directory is a tree where a file in it, or one level below, is an mbox, and it is no Maildir."""
     from mailstore.drivers.mbox.thunderbird import is_profile  # late: it needs this module
@@ -165,6 +184,6 @@ def _detect_tree(path: str) -> str | None:
     layout = _layout(path, kind)
     found = [place.file for place in layout.scan().folders.values() if os.path.isfile(place.file)]
     with_mail = [file for file in found if os.path.getsize(file) and not _APPLE.search(file)]
-    if not with_mail:
+    if all(_is_takeouts(_head(file)) for file in with_mail):  # or none has mail
         return None
     return f"a directory of mbox files ({os.path.relpath(with_mail[0], path)} begins with a From_ line), layout {kind}"

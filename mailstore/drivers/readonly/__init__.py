@@ -8,6 +8,7 @@ O_RDONLY, with O_NOATIME where that is allowed, and the index lies in memory or 
 from mailstore.drivers.readonly.driver import ReadOnlyDriver, see_directory
 from mailstore.drivers.readonly.folder import Facts, FilesFolder, Listed
 from mailstore.drivers.readonly.opened import Opened
+from mailstore.drivers.readonly.refusing import Refusing
 from mailstore.drivers.readonly.tree import Directory, Tree, directories, entries_of, omission
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Listed",
     "Opened",
     "ReadOnlyDriver",
+    "Refusing",
     "Tree",
     "directories",
     "entries_of",

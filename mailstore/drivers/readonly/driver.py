@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import NoReturn
 
+from mailstore.drivers.readonly.refusing import Refusing
 from mailstore.drivers.readonly.tree import Directory, Tree, walk
 from mailstore.drivers.sidecar import Index, open_index
-from mailstore.errors import CannotCreate, MailstoreError, NoSuchFolder, NoSuchStore, NotAStore, ReadOnlyStore
+from mailstore.errors import CannotCreate, MailstoreError, NoSuchFolder, NoSuchStore, NotAStore
 from mailstore.model.caps import Capabilities
-from mailstore.model.changes import Change, FolderInfo, Omission, Outcome, Recovery, Staged, StoreDelta, Usage
+from mailstore.model.changes import FolderInfo, Omission, StoreDelta, Usage
 from mailstore.model.flags import SYSTEM_FLAGS
-from mailstore.model.info import Arrival
 from mailstore.model.measure import digest_of
 from mailstore.model.names import FolderPath
-from mailstore.spi import FolderDriver, Guard, Location, Settings, WatchPoint
+from mailstore.spi import FolderDriver, Location, Settings, WatchPoint
 from mailstore.system import fs
 
 
-class ReadOnlyDriver(ABC):
+class ReadOnlyDriver(Refusing, ABC):
     """See mailstore.spi.Driver. A format gives ``look``, ``open_folder``, ``facts`` and perhaps ``watch_points``.
 
     Args:
@@ -31,11 +29,8 @@ class ReadOnlyDriver(ABC):
         flags: bits of the system flags that the format has.
     """
 
-    keys_travel = False
-
     def __init__(self, location: Location, settings: Settings, *, flags: int = SYSTEM_FLAGS) -> None:
-        self.root = location.path
-        self.format = location.format
+        super().__init__(location.path, location.format)
         place = "memory" if settings.index == "auto" else settings.index
         self.index: Index = open_index(replace(settings, index=place), None, self.root)
         self._places: Mapping[FolderPath, str] = {}
@@ -131,66 +126,9 @@ class ReadOnlyDriver(ABC):
             size += state.size or 0
         return Usage(messages, size)
 
-    def canonical(self, body: bytes) -> bytes:
-        """Nothing is written, so nothing is altered."""
-        return body
-
-    def resolve(self, keys: Sequence[bytes]) -> dict[bytes, tuple[FolderPath, int]]:  # noqa: ARG002 - see spi.Driver
-        """See Driver.resolve: no key is ever stored."""
-        return {}
-
-    def look_together(self) -> AbstractContextManager[set[FolderPath]]:
-        """See Watchable.look_together: a look makes what it found lasting by itself."""
-        return nullcontext(set())
-
-    def folder_tokens(self) -> None:
-        """See Watchable.folder_tokens: each folder must be asked."""
-        return
-
-    def recover(self) -> Recovery:
-        """See Driver.recover: nothing is ever left half done."""
-        return Recovery()
-
     def close(self) -> None:
         """See Driver.close."""
         self.index.close()
-
-    # --- writing
-
-    def _refuse(self) -> NoReturn:
-        raise ReadOnlyStore(
-            f"{fs.shown(self.root)}: mailstore only reads the format {self.format}; "
-            "convert it into one that can be written",
-            path=self.root,
-        )
-
-    def create(self, path: FolderPath) -> FolderInfo:  # noqa: ARG002 - the signatures are those of spi.Driver
-        """Refused."""
-        self._refuse()
-
-    def rename(self, old: FolderPath, new: FolderPath) -> None:  # noqa: ARG002 - as above
-        """Refused."""
-        self._refuse()
-
-    def delete(self, path: FolderPath) -> None:  # noqa: ARG002 - as above
-        """Refused."""
-        self._refuse()
-
-    def subscribe(self, path: FolderPath, subscribed: bool) -> None:  # noqa: ARG002 - as above
-        """Refused."""
-        self._refuse()
-
-    def stage(self, arrivals: Sequence[Arrival]) -> list[Staged]:  # noqa: ARG002 - as above
-        """Refused."""
-        self._refuse()
-
-    def discard(self, staged: Sequence[Staged]) -> None:  # noqa: ARG002 - as above
-        """Nothing was ever staged."""
-        return
-
-    def commit(self, changes: Sequence[Change], *, guard: Guard | None = None, need_uids: bool = True) -> list[Outcome]:  # noqa: ARG002 - as above
-        """Refused."""
-        self._refuse()
 
 
 def see_directory(location: Location, settings: Settings, what: str) -> None:
