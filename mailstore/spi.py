@@ -491,6 +491,31 @@ class Shards(Protocol):
         ...
 
 
+class Hold(NamedTuple):
+    """Other programs are kept from changing a store."""
+
+    gaps: str
+    """Who is not kept out, for people; '' where all that take the format's locks wait."""
+    refresh: Callable[[], None]
+    """Show that the locks' owner is alive: to be called every few seconds. StoreBusy: one of them was taken away."""
+
+
+@runtime_checkable
+class Holding(Protocol):
+    """Native shortcut ``hold``: keep other programs from changing the store for a while, by the locks of its format."""
+
+    def hold(self, paths: Sequence[FolderPath]) -> AbstractContextManager[Hold]:
+        """Hold the locks of these folders for the block. Reading through this driver goes on; it must not write.
+
+        Open read-only it may: lock files are all that appears, and they go at the end.
+
+        Raises:
+            StoreBusy: another program held one of them all of ``lock_timeout``.
+            CannotCreate, ReadOnlyStore: there can be no lock.
+        """
+        ...
+
+
 Concern = FolderPath | Literal["listing", "everything"] | None
 """What a change hints at: one folder's messages, the list of folders and subscriptions, all of it, or nothing."""
 

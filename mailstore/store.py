@@ -36,6 +36,7 @@ from mailstore.spi import (
     Driver,
     FreshFolders,
     Guard,
+    Holding,
     Joining,
     Location,
     Measuring,
@@ -133,6 +134,10 @@ class Store:
         """The native shortcut ``join``, or None; see mailstore.together."""
         if "join" in native and isinstance(driver, Joining):
             self.joining = driver
+        self.holding: Holding | None = None
+        """The native shortcut ``hold``, or None."""
+        if "hold" in native and isinstance(driver, Holding):
+            self.holding = driver
         self.fresh_folders: FreshFolders | None = None
         """The native shortcut ``fresh``, or None."""
         if "fresh" in native and isinstance(driver, FreshFolders):

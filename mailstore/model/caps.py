@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from mailstore.model.flags import SYSTEM_FLAGS
 
-NATIVE_SHORTCUTS = frozenset({"adopt", "clone", "join", "move", "fresh", "shard"})
+NATIVE_SHORTCUTS = frozenset({"adopt", "clone", "hold", "join", "move", "fresh", "shard"})
 """Names of the native shortcuts that ``open_store(..., mask=...)`` can switch off; each has a generic fallback."""
 
 

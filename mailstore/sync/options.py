@@ -53,5 +53,5 @@ def sync_journal_path(first: Location, second: Location) -> str | None:
     pair = "\n".join(sorted((store_identity(first), store_identity(second))))
     suffix = hashlib.sha256(pair.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     places = [journal_path(location) for location in (second, first)]
-    names = [f"{place.removesuffix('-journal')}-sync-{suffix}" for place in places if place is not None]
+    names = [f"sync-{suffix}".join(place.rsplit("journal", 1)) for place in places if place is not None]
     return next((name for name in names if os.path.exists(name)), names[0] if names else None)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from mailstore.convert.identity import check_apart, store_identity
 from mailstore.convert.losses import LossScan, carried, known_keywords, refuse
 from mailstore.convert.options import ProgressCallback
+from mailstore.convert.popids import PopIds
 from mailstore.errors import ReadOnlyStore
 from mailstore.model.changes import FolderInfo
 from mailstore.model.info import Row
@@ -177,7 +178,7 @@ def _check_losses(work: Work, decision: Decision) -> None:
     """
     for side in (0, 1):
         store = work.stores[side]
-        scan = LossScan(store.capabilities, store.canonical)
+        scan = LossScan(store.capabilities, store.canonical, PopIds("", work.stores[1 - side].capabilities))
         wanted = [info for info in work.stores[1 - side].folders() if info.path in work.wanted]
         scan.add_folders(wanted)
         if scan.want >= 0:

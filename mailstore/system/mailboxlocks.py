@@ -35,8 +35,8 @@ class MailboxReplaced(Exception):
 class _Attempt:
     """The locks of a mailbox that were had so far."""
 
-    def __init__(self, path: str, fd: int, rules: LockRules) -> None:
-        self._path, self._fd, self._rules = path, fd, rules
+    def __init__(self, path: str, fd: int, rules: LockRules, shared: bool) -> None:
+        self._path, self._fd, self._rules, self._shared = path, fd, rules, shared
         self._process = os.getpid()
         self.kernel: list[str] = []
         self.dotlock: Dotlock | None = None
@@ -50,7 +50,7 @@ class _Attempt:
                     from mailstore.system.stalelocks import holder  # late: most locks are free
 
                     return holder(self._path)
-            elif try_lock(self._fd, method, exclusive=True, path=self._path):
+            elif try_lock(self._fd, method, exclusive=not self._shared, path=self._path):
                 self.kernel.append(method)
             else:
                 return f"{method} lock"
@@ -73,7 +73,8 @@ class _Attempt:
 class mailbox_lock:  # noqa: N801 - it is called where a ``with`` begins
     """Hold the locks of a mailbox for the block, to write; ``fd`` has it open for reading and writing.
 
-    The block gets the dotlock, if there is one among them: refresh it while working long.
+    The block gets the dotlock, if there is one among them: refresh it while working long. With ``shared`` the kernel's
+    locks are shared: writers are kept out all the same, and readers are not; ``fd`` may be open for reading alone.
 
     Raises:
         MailboxReplaced: ``path`` no longer names the file that ``fd`` has open; nothing is locked.
@@ -81,9 +82,9 @@ class mailbox_lock:  # noqa: N801 - it is called where a ``with`` begins
         CannotCreate: the directory allows no dotlock, and no helper makes one.
     """
 
-    def __init__(self, path: str, fd: int, rules: LockRules) -> None:
-        self._path, self._fd, self._rules = path, fd, rules
-        self._attempt = _Attempt(path, fd, rules)
+    def __init__(self, path: str, fd: int, rules: LockRules, *, shared: bool = False) -> None:
+        self._path, self._fd, self._rules, self._shared = path, fd, rules, shared
+        self._attempt = _Attempt(path, fd, rules, shared)
 
     def __enter__(self) -> Dotlock | None:
         pauses: Pauses | None = None
@@ -99,16 +100,16 @@ class mailbox_lock:  # noqa: N801 - it is called where a ``with`` begins
 
     def _try(self) -> str:
         """Try once to have all; returns which lock others have."""
-        self._attempt = attempt = _Attempt(self._path, self._fd, self._rules)
+        self._attempt = attempt = _Attempt(self._path, self._fd, self._rules, self._shared)
         had = False
         try:
             why = attempt.take()
             if not is_named(self._path, self._fd):
                 raise MailboxReplaced(self._path)
-            if not why:
+            if not why and not self._shared:
                 status = os.fstat(self._fd)
                 _writing[self._fd] = os.getpid(), get_ident(), status.st_dev, status.st_ino
-                had = True
+            had = not why
         finally:
             if not had:
                 self.__exit__()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
 from typing import cast
 
@@ -17,6 +17,7 @@ from mailstore.drivers.maildir.deliver import Steps
 from mailstore.drivers.maildir.folder import MaildirFolder
 from mailstore.drivers.maildir.footprint import footprint
 from mailstore.drivers.maildir.fresh import MaildirFresh
+from mailstore.drivers.maildir.hold import hold
 from mailstore.drivers.maildir.joint import JointDeliveries
 from mailstore.drivers.maildir.keeping import Keeping
 from mailstore.drivers.maildir.keys import Keys
@@ -44,7 +45,7 @@ from mailstore.model.changes import (
 from mailstore.model.info import Arrival
 from mailstore.model.measure import digest_of
 from mailstore.model.names import FolderPath
-from mailstore.spi import Guard, WatchPoint
+from mailstore.spi import Guard, Hold, WatchPoint
 from mailstore.system import fs
 
 _ANY_DATE = (-(1 << 62), 1 << 62)
@@ -78,7 +79,7 @@ class MaildirDriver(Keeping):
             folder_ids=dovecot,
             batch="prefix",
             foreign_writers=True,
-            native=frozenset({"adopt", "clone", "join", "move", "fresh", "shard"}) - mask,
+            native=frozenset({"adopt", "clone", "hold", "join", "move", "fresh", "shard"}) - mask,
         )
 
     def omissions(self) -> list[Omission]:
@@ -178,6 +179,10 @@ class MaildirDriver(Keeping):
         """See Watchable.watch_points."""
         with fs.errors(self._account.root):
             return watch_points(self._account)
+
+    def hold(self, paths: Sequence[FolderPath]) -> AbstractContextManager[Hold]:
+        """See Holding."""
+        return hold([self._find(path).directory for path in paths], self._account.lock_timeout)
 
     @contextmanager
     def look_together(self) -> Iterator[set[FolderPath]]:

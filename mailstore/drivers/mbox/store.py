@@ -11,6 +11,7 @@ from mailstore.drivers.mbox import journal
 from mailstore.drivers.mbox.changing import Changer
 from mailstore.drivers.mbox.folder import MboxFolder
 from mailstore.drivers.mbox.fresh import MboxFresh
+from mailstore.drivers.mbox.hold import hold
 from mailstore.drivers.mbox.intent import Intent
 from mailstore.drivers.mbox.kept import RULES, Kept
 from mailstore.drivers.mbox.layout import SUBSCRIPTIONS, Layout, Tree
@@ -48,7 +49,7 @@ from mailstore.model.changes import (
 from mailstore.model.flags import SYSTEM_FLAGS
 from mailstore.model.info import Arrival
 from mailstore.model.names import INBOX, FolderPath
-from mailstore.spi import Guard, Settings, WatchPoint
+from mailstore.spi import Guard, Hold, Settings, WatchPoint
 from mailstore.system import clock, fs
 from mailstore.system.lockrules import LockRules
 
@@ -88,7 +89,7 @@ class MboxDriver(MboxQuota):
             batch="prefix",
             foreign_writers=True,
             quota="exact",
-            native=frozenset({"fresh", "shard"}) - settings.mask,
+            native=frozenset({"fresh", "hold", "shard"}) - settings.mask,
         )
 
     @property
@@ -132,6 +133,10 @@ class MboxDriver(MboxQuota):
                     if count:
                         found.append(Omission(str(path), "deleted in Thunderbird, not compacted away yet", count))
         return found
+
+    def hold(self, paths: Sequence[FolderPath]) -> AbstractContextManager[Hold]:
+        """See Holding."""
+        return hold([self._maybe(path).path for path in paths], self._rules)
 
     # --- folders
 

@@ -16,6 +16,7 @@ from mailstore.drivers.sql.commit import Commit
 from mailstore.drivers.sql.database import Database
 from mailstore.drivers.sql.dialect import SQLITE
 from mailstore.drivers.sql.folder import SqlFolder
+from mailstore.drivers.sql.hold import hold
 from mailstore.drivers.sql.joint import JointTransaction
 from mailstore.drivers.sql.quota import SqlQuota
 from mailstore.drivers.sql.rows import AccountRow, FolderRow
@@ -36,7 +37,7 @@ from mailstore.model.changes import (
 )
 from mailstore.model.info import CHUNK, Arrival, Meta
 from mailstore.model.names import INBOX, FolderPath
-from mailstore.spi import Guard, Settings, WatchPoint
+from mailstore.spi import Guard, Hold, Settings, WatchPoint
 from mailstore.system import clock
 
 _T = TypeVar("_T")
@@ -61,7 +62,7 @@ class SqlDriver(SqlQuota):
             writable=not database.readonly,
             foreign_writers=True,
             quota="exact",
-            native=frozenset({"clone", "join", "move"}) - settings.mask,
+            native=frozenset({"clone", "hold", "join", "move"}) - settings.mask,
         )
         self.evidence = (
             "SQLite 3 database with mailstore's application id",
@@ -104,6 +105,10 @@ class SqlDriver(SqlQuota):
             self._database = old
             raise
         old.close()
+
+    def hold(self, paths: Sequence[FolderPath]) -> AbstractContextManager[Hold]:  # noqa: ARG002 -- all or nothing
+        """See Holding."""
+        return hold(self._database, self._settings.lock_timeout)
 
     # -- folders
 
