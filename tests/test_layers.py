@@ -61,9 +61,8 @@ SHARED = frozenset({"drivers.sidecar", "drivers.readonly"})
 THIRD_PARTY: dict[str, frozenset[str]] = {
     "drivers.sql": frozenset({"apsw"}),
     "drivers.sidecar": frozenset({"apsw"}),
-    "drivers.mbox": frozenset({"zstandard"}),
     "sync": frozenset({"apsw"}),
-    "system": frozenset({"inotify_simple", "watchfiles"}),
+    "system": frozenset({"zstandard", "inotify_simple", "watchfiles"}),
     "service": frozenset({"uvloop"}),
     "testing": frozenset({"pytest", "hypothesis", "apsw"}),
     "cli": frozenset({"click", "tqdm"}),

@@ -22,13 +22,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mailstore.drivers.mbox import inplace
-from mailstore.drivers.mbox.source import compression
 from mailstore.errors import InvalidFolderName
 from mailstore.formats import escape, mutf7
 from mailstore.formats.mbox.opening import read_opening
 from mailstore.model.changes import Omission
 from mailstore.model.names import INBOX, FolderPath
 from mailstore.system import fs
+from mailstore.system.packed import compression
 
 LONGEST = 200
 """Bytes of a file name; it leaves room for ``.lock`` and ``.sbd``."""

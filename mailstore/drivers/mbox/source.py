@@ -12,31 +12,19 @@ import errno
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import BinaryIO, cast
 
 from mailstore.drivers.mbox import inplace
 from mailstore.drivers.mbox.note import COPIES, places
-from mailstore.errors import MailstoreError, MessageChanged, NoSuchStore, NotAStore, StorageFailure
+from mailstore.errors import MailstoreError, MessageChanged, NoSuchStore, StorageFailure
 from mailstore.system import fs
 from mailstore.system.lockrules import LockRules
 from mailstore.system.mailboxes import open_mailbox
 from mailstore.system.mailboxlocks import ReadingLock
-from mailstore.system.spool import CHUNK, Spool
-
-_MAGIC = (
-    (b"\x1f\x8b", "gzip"),
-    (b"BZh", "bz2"),
-    (b"\xfd7zXZ\x00", "xz"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-)
+from mailstore.system.packed import compression, unpacked
+from mailstore.system.spool import Spool
 
 _TAIL = 64
 """Bytes at a file's end that tell whether anything before them moved."""
-
-
-def compression(head: bytes) -> str | None:
-    """Return the name of the compression that a file beginning with ``head`` has, or None."""
-    return next((name for magic, name in _MAGIC if head.startswith(magic)), None)
 
 
 def packed_beginning(path: str, size: int) -> tuple[str | None, bytes]:
@@ -46,13 +34,9 @@ def packed_beginning(path: str, size: int) -> tuple[str | None, bytes]:
         NotAStore: damaged data, or packed with zstd and there is nothing to unpack it with.
         OSError: it cannot be read.
     """
-    fd = open_mailbox(path, writing=False)
-    with open(fd, "rb") as raw:
+    with open(open_mailbox(path, writing=False), "rb") as raw:
         packed = compression(raw.read(8))
-        if packed is None:
-            return None, b""
-        with _reader(path, raw, packed) as stream:
-            return packed, _unpacked(path, packed, stream, size)
+        return packed, b"" if packed is None else next(unpacked(raw.fileno(), packed, path, size), b"")
 
 
 class Source:
@@ -103,9 +87,8 @@ class Source:
     def _unpack(self, packed: str) -> None:
         spool = Spool()
         try:
-            with open(os.dup(self.fd), "rb") as raw, _reader(self.path, raw, packed) as stream:
-                while chunk := _unpacked(self.path, packed, stream):
-                    spool.append((chunk,))
+            for chunk in unpacked(self.fd, packed, self.path):
+                spool.append((chunk,))
         except OSError as error:
             spool.close()
             raise fs.translate(error, self.path) from error
@@ -231,37 +214,3 @@ class Mark:
         if source.read(self._start, len(self._tail)) != self._tail:
             raise MessageChanged(f"{fs.shown(source.path)}: the file changed while it was read; list the folder again")
         self._times = times
-
-
-def _unpacked(path: str, packed: str, stream: BinaryIO, size: int = CHUNK) -> bytes:
-    """Read on; whatever the unpackers raise (they share no class) means damaged data, unless the system said it."""
-    try:
-        return stream.read(size)
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno:
-            raise
-        raise NotAStore(f"{fs.shown(path)}: damaged {packed} data: {error}", path=path) from error
-
-
-def _reader(path: str, raw: BinaryIO, packed: str) -> BinaryIO:
-    """Return a stream of the unpacked bytes of ``raw``, from its start."""
-    raw.seek(0)
-    if packed == "gzip":
-        import gzip
-
-        return cast("BinaryIO", gzip.GzipFile(fileobj=raw))
-    if packed == "bz2":
-        import bz2
-
-        return cast("BinaryIO", bz2.BZ2File(raw))
-    if packed == "xz":
-        import lzma
-
-        return cast("BinaryIO", lzma.LZMAFile(raw))
-    try:
-        import zstandard
-    except ImportError:
-        raise NotAStore(
-            f"{fs.shown(path)}: packed with zstd; install mailstore[zstd] or unpack it first", path=path
-        ) from None
-    return cast("BinaryIO", zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
