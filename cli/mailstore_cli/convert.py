@@ -10,7 +10,18 @@ from dataclasses import replace
 import click
 
 from mailstore import Omission, Store, UsageError, open_store, parse_location
-from mailstore.convert import LOSSES, UIDL_SERVERS, Conversion, FolderMapping, FolderReport, Options, Pace, Plan, Report
+from mailstore.convert import (
+    LOSSES,
+    UIDL_SERVERS,
+    Conversion,
+    FolderMapping,
+    FolderReport,
+    Options,
+    Pace,
+    Plan,
+    Report,
+    open_destination,
+)
 from mailstore.convert import Progress as Step
 from mailstore.convert import plan as plan_conversion
 from mailstore.migrate import check_report, give_way, is_template
@@ -35,6 +46,7 @@ _DECIDED = {"refuse": "refused without --collisions merge or rename", "merge": "
         "mstore convert /var/mail/joe maildir:~/Maildir",
         "mstore convert --dry-run ~/Maildir mbox:~/mail",
         "mstore convert ~/Maildir joe.db --exclude 'Trash*' --json > report.json",
+        "mstore convert ~/Maildir mbox:inbox.mbox.zst -f INBOX",
         "mstore convert ~/Maildir joe.db --automap --map Alt=Archive/old",
         "mstore convert joe.db mbox:joe.mbox -f INBOX --allow-loss subscriptions",
         notes=(
@@ -227,7 +239,7 @@ def run_conversion(
         old = stack.enter_context(_open_source(source, include_expunged, lock_timeout))
         say_unused(wanted.mapping, old)
         tree = wanted.needs_folders(old.folders())  # finds a folder that is not there before DEST is made
-        new = stack.enter_context(open_store(dest, create=True, folders=tree, lock_timeout=lock_timeout))
+        new = stack.enter_context(open_destination(dest, folders=tree, lock_timeout=lock_timeout))
         progress = stack.enter_context(Progress("converting", unit=" messages", quiet=quiet))
 
         def watch(step: Step) -> None:

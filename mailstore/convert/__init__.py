@@ -7,6 +7,7 @@
 ...     print(report.copied, report.ok)
 """
 
+from mailstore.convert.archive import open_destination
 from mailstore.convert.journal import journal_path
 from mailstore.convert.losses import LOSSES
 from mailstore.convert.mapping import Collision, FolderMapping, Substitution
@@ -38,6 +39,7 @@ __all__ = [
     "Substitution",
     "convert",
     "journal_path",
+    "open_destination",
     "plan",
     "verify_stores",
 ]

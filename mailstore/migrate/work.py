@@ -32,7 +32,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mailstore import registry
-from mailstore.convert import Conversion, Options, Progress, plan
+from mailstore.convert import Conversion, Options, Progress, open_destination, plan
 from mailstore.convert.workers import Tell
 from mailstore.errors import CannotCreate, MailstoreError, StorageFailure
 from mailstore.migrate.accounts import Account
@@ -138,9 +138,7 @@ def _carry(task: Task, result: Result, stop: _Stop, tell: Tell) -> None:
             _plan(task, options, old, result)
             return
         tree = options.needs_folders(old.folders())
-        new = stack.enter_context(
-            open_store(account.destination, create=True, folders=tree, lock_timeout=task.lock_timeout)
-        )
+        new = stack.enter_context(open_destination(account.destination, folders=tree, lock_timeout=task.lock_timeout))
         conversion = stack.enter_context(Conversion(old, new, options, _watching(stop, tell)))
         try:
             report = conversion.carry()

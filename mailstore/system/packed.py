@@ -7,8 +7,8 @@ stream, all old or all new under its name.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from hashlib import sha256
 from typing import BinaryIO, Protocol, cast
 
@@ -47,7 +47,7 @@ def unpacked(fd: int, packed: str, path: str, size: int = _CHUNK) -> Iterator[by
             yield chunk
 
 
-def pack(source: str, target: str, packed: str, check: Callable[[], None] = lambda: None) -> None:
+def pack(source: str, target: str, packed: str, guard: AbstractContextManager[None]) -> None:
     """Make ``target`` the packed contents of the file ``source``: all old or all new, durable on return.
 
     What was written is unpacked and compared before it gets its name. Permissions and owner are those of a file that
@@ -57,21 +57,21 @@ def pack(source: str, target: str, packed: str, check: Callable[[], None] = lamb
         source: what to pack.
         target: its name; a symbolic link would be replaced.
         packed: the compression.
-        check: called right before the renaming; an error it raises leaves everything as it was.
+        guard: entered right before the renaming and left after it; an error on the way in leaves all as it was.
 
     Raises:
         StorageFailure: what was written reads back otherwise; nothing was changed.
         NotAStore: the module for the compression is missing.
         StorageFull, ReadOnlyStore …: as for every write; nothing was changed.
     """
-    with fs.errors(target):
+    with fs.errors(target), ExitStack() as guarded:
         fd, temporary = fs.temporary_beside(target)
         try:
             digest = _write_packed(fd, source, packed, target)
             _compare(fd, packed, target, digest)
             if os.path.exists(target):
                 fs.imitate(fd, os.stat(target))
-            check()
+            guarded.enter_context(guard)
         except BaseException:
             fs.close(fd)
             fs.unlink(temporary)

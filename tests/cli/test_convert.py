@@ -256,3 +256,15 @@ def test_what_is_no_map_is_refused(mstore, memory, tmp_path, rule):
     assert ran.exit_code != 0
     assert f"--map {rule}: give OLD=NEW" in ran.stderr
     assert not (tmp_path / "mail.db").exists()
+
+
+def test_a_packed_archive(mstore, memory, tmp_path):
+    dest = f"mbox:{tmp_path}/mail.mbox.gz"
+    ran = mstore("convert", memory, dest, "--json")
+    assert (ran.exit_code, list(tmp_path.iterdir())) == (1, [])
+    for copied in (4, 0):
+        rules = ("--map-regex", "s/.*/INBOX/", "--collisions", "merge")
+        ran = mstore("convert", memory, dest, "--json", *rules)
+        assert (ran.exit_code, ran.object["messages"]["copied"], ran.object["destination"]) == (0, copied, dest)
+    assert (tmp_path / "mail.mbox.gz").read_bytes().startswith(b"\x1f\x8b")
+    assert mstore("verify", memory, dest, *rules).exit_code == 0

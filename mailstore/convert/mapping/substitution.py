@@ -38,7 +38,7 @@ class Substitution:
         r"""Read ``s/REGEX/REPLACEMENT/flags``.
 
         Any character that is no letter, digit, blank or backslash may stand for ``/``; where it is meant literally it
-        has a backslash before it. Flags: ``g`` all matches, ``i`` any case.
+        has a backslash before it. A dot matches any character. Flags: ``g`` all matches, ``i`` any case.
 
         Raises:
             UsageError: it is not that, or the expression or the replacement makes no sense.
@@ -55,7 +55,7 @@ class Substitution:
         regex = regex.replace("\\" + mark, re.escape(mark))
         replacement = replacement.replace("\\" + mark, mark)
         try:
-            pattern = re.compile(regex, re.IGNORECASE if "i" in flags else 0)
+            pattern = re.compile(regex, re.DOTALL | (re.IGNORECASE if "i" in flags else 0))
             re.compile(f"(?:{regex})|").sub(replacement, "")
         except (re.error, IndexError, OverflowError, RecursionError) as error:
             raise UsageError(f"{text!r}: {error}") from None
