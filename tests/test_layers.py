@@ -29,7 +29,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "facade": frozenset({"errors", "model", "spi", "registry", "quota", "watch"}),
     "pages": frozenset({"errors", "system"}),
     "survey": frozenset({"facade", "quota", "registry", "spi", "errors", "model", "formats", "system", "pages"}),
-    "convert": frozenset({"facade", "errors", "model", "search", "formats", "spi", "system"}),
+    "convert": frozenset({"facade", "registry", "errors", "model", "search", "formats", "spi", "system"}),
     "search": frozenset({"errors", "model", "formats"}),
     "migrate": frozenset(
         {"convert", "survey", "delivery", "facade", "registry", "spi", "errors", "model", "system", "pages"}
