@@ -18,6 +18,9 @@ source: Callable[[], int] = time.time_ns
 monotonic: Callable[[], float] = time.monotonic
 """Seconds that never go back, for timeouts; a test may assign its own."""
 
+processor: Callable[[], float] = time.thread_time
+"""Seconds of processor time that this thread has taken."""
+
 sleep: Callable[[float], None] = time.sleep
 """Wait so many seconds; a test may assign its own."""
 

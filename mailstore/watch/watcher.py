@@ -45,7 +45,8 @@ from mailstore.watch.usage import QuotaWatch
 LATENCY = 0.05
 """Seconds: how long a change may wait for company while many come."""
 _EASE = 4
-"""A look is followed by a pause of so many times what it cost: it takes a fifth of one processor at most."""
+"""A look is followed by a pause of so many times the processor time it took: it has a fifth of one at most, and where
+it waited for the disk, nobody else need wait for that."""
 _TOGETHER = 64
 """Folders that are asked at once: so long the store is locked for others."""
 _RETRY = 0.1
@@ -138,10 +139,10 @@ class Watch:
             if not self._hints.wait(left):
                 break  # the time is over, it was closed or woken
             self._hints.pause(self._until_next_look(left))
-            begun = clock.monotonic()
+            begun = clock.processor()
             self._ready.extend(self._look(self._hints.take()))
             ended = clock.monotonic()
-            self._look_again = ended + min(_EASE * (ended - begun), self._latency)
+            self._look_again = ended + min(_EASE * (clock.processor() - begun), self._latency)
             if end is not None and ended >= end:
                 break  # a folder that another program has locked is marked all the time
         return bool(self._ready)

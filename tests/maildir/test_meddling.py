@@ -1,12 +1,14 @@
 """Other programs, backups and people that meddle with a Maildir while it is in use."""
 
 import os
+from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
 from support.maildirs import age, make, names, opened, put, rows, shown
 
-from mailstore import CannotCreate, FolderExists, StorageFailure
+from mailstore import CannotCreate, FolderExists, StorageFailure, StoreBusy, open_store
 from mailstore.drivers.maildir import journal
 from mailstore.model.flags import RECENT, SEEN
 from mailstore.model.info import CRLF_SIZE, META, SIZE, Arrival, Meta
@@ -190,3 +192,24 @@ def test_a_wrong_size_in_a_name_is_not_believed(tmp_path: Path) -> None:
             listed = rows(store, want=want)
             assert not want & SIZE or [row.size for row in listed] == [17, 17]
             assert not want & CRLF_SIZE or [row.crlf_size for row in listed] == [20, 20]
+
+
+def test_what_could_not_be_stored_is_not_taken_for_stored(tmp_path: Path) -> None:
+    """The index was locked: the next look begins with what is in the file, for keywords too."""
+    place = f"maildir:{tmp_path}/M"
+    root = tmp_path / "M"
+    with open_store(place, create=True) as store:
+        store.inbox.append(b"first", flags=["one"])
+    with open_store(place, lock_timeout=0.1) as store, open_store(place) as other:
+        assert [row.keywords for row in store.inbox.rows(0)] == [{"one"}]
+        (root / "dovecot-keywords").write_text("0 another\n")
+        (root / "new" / "1700000000.M1P1.host").write_bytes(b"second")
+        age(root / "new", root / "cur")  # so that the stamp is trusted
+        with closing(apsw.Connection(str(root / "mailstore.index"))) as writer:
+            writer.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreBusy):
+                list(store.inbox.rows(0))
+            writer.execute("ROLLBACK")
+        shown = [(row.uid, row.modseq, row.keywords) for row in store.inbox.rows(0)]
+        assert shown == [(row.uid, row.modseq, row.keywords) for row in other.inbox.rows(0)]
+        assert [keywords for _, _, keywords in shown] == [{"another"}, set()]

@@ -77,6 +77,8 @@ class View:
         """What is known, without a look at the disk."""
         known = self._index
         if known is None or not self.account.index.current(self.indexed, known):
+            if known is not None and known.disowned:
+                self._spoken = None  # what is stored is older than that
             known = self._index = self.account.index.load(self.indexed)
             self.first = None
         return self._settled(known)
@@ -90,7 +92,12 @@ class View:
 
     def store(self) -> bool:
         """Make what changed in the index lasting; False: another process was faster, refresh again."""
-        return self._index is None or self.account.index.store(self.indexed, self._index)
+        try:
+            return self._index is None or self.account.index.store(self.indexed, self._index)
+        except BaseException:
+            if self._index is not None:
+                self._index.disown()  # it would pass for what is stored, and be shown
+            raise
 
     @property
     def index_as_is(self) -> FolderIndex:

@@ -70,6 +70,11 @@ class FolderIndex:
         """Take down that this is not what is stored, and must not be shown: it is never current again."""
         self.version = -1
 
+    @property
+    def disowned(self) -> bool:
+        """Whether that was taken down."""
+        return self.version < 0
+
     def find(self, uid: int) -> Entry | None:
         """Return the entry with ``uid``."""
         if self._by_uid is None:
