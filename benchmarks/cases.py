@@ -14,6 +14,7 @@ from benchmarks.lmtp import lmtp
 from benchmarks.measure import Bar, Case, Contender, Run
 from benchmarks.quota import large, many
 from benchmarks.tools import mstore, python
+from benchmarks.watch import watching
 
 MB = 1 << 20
 MEMORY = 64 * MB
@@ -244,5 +245,6 @@ def all_cases(kit: Kit, only: Iterable[str] = ()) -> list[Case]:
     makers["quota"] = lambda: large(kit.inputs("quota.maildir"), kit.listing, kit.peers)
     makers["quota-many"] = lambda: many(kit.inputs("quota.homes"))
     makers["lmtp"] = lambda: lmtp(kit.floors, kit.peers)
+    makers["watch"] = watching
     wanted = tuple(only)
     return [make() for key, make in makers.items() if not wanted or key.startswith(wanted)]

@@ -40,9 +40,11 @@ class Source:
             return infos
 
     def changes_of(
-        self, since: Mapping[FolderPath, Token], asked: Callable[[FolderPath], None]
+        self, since: Mapping[FolderPath, Token | None], asked: Callable[[FolderPath], None]
     ) -> dict[FolderPath, Delta | MailstoreError]:
         """Return what changed in each of some folders, with as few commits as the driver can; or why it cannot be told.
+
+        A folder whose token is None is listed.
 
         Raises:
             StoreBusy: what was found could not be made lasting.
@@ -61,7 +63,7 @@ class Source:
                     asked(path)
         return found
 
-    def _changes_or_why(self, path: FolderPath, since: Token) -> Delta | MailstoreError:
+    def _changes_or_why(self, path: FolderPath, since: Token | None) -> Delta | MailstoreError:
         try:
             return self.changes(path, since)
         except MailstoreError as error:

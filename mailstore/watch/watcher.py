@@ -14,13 +14,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from mailstore.errors import MailstoreError, NoSuchFolder
-from mailstore.model.changes import Change, Delta, FolderInfo, Outcome
+from mailstore.model.changes import Change, Delta, FolderInfo, Outcome, Token
 from mailstore.model.events import (
     Event,
     FlagsChanged,
@@ -197,10 +196,7 @@ class Watch:
         infos = self._source.list_folders()
         if points is None:
             self._infos = infos
-            for path in self._message_folders():
-                self._known[path] = Known.empty()
-                with suppress(NoSuchFolder):
-                    self._fill(path)
+            self._fill(self._message_folders())
         else:
             self._infos = {point.info.path: point.info for point in points}
             for point in points:
@@ -225,13 +221,24 @@ class Watch:
             points[path] = Point(info, None, 0) if known is None else Point(info, known.token, known.uidnext)
         return points
 
-    def _fill(self, path: FolderPath) -> None:
-        """Take in a folder's messages without telling."""
-        known = self._known[path]
-        delta = self._source.changes(path, None)
-        for row in _messages(delta):
-            known.put(row)
-        known.token = delta.token
+    def _fill(self, paths: Sequence[FolderPath]) -> None:
+        """Take in the messages of folders without telling; what is in one that cannot be read is told when it can.
+
+        Raises:
+            MailstoreError: it would do in a while.
+        """
+        for at in range(0, len(paths), _TOGETHER):
+            some: dict[FolderPath, Token | None] = dict.fromkeys(paths[at : at + _TOGETHER])
+            for path, answer in self._source.changes_of(some, self._own.take).items():
+                known = self._known[path] = Known.empty()
+                if isinstance(answer, Delta):
+                    for row in _messages(answer):
+                        known.put(row)
+                    known.token = answer.token
+                elif answer.temporary:
+                    raise answer
+                elif not isinstance(answer, NoSuchFolder):
+                    self._hints.trouble(answer)
 
     def _look(self, marks: Marks) -> list[Event]:
         found = Found(self._source.keys_travel)
@@ -320,7 +327,9 @@ class Watch:
     # --- one folder
 
     def _look_at_some(self, paths: Sequence[FolderPath], found: Found) -> None:
-        since = {path: known.token for path in paths if (known := self._known[path]).seen}
+        since: dict[FolderPath, Token | None] = {
+            path: known.token for path in paths if (known := self._known[path]).seen
+        }
         answers: dict[FolderPath, Delta | MailstoreError] = {}
         try:
             answers = self._source.changes_of(since, self._own.take)

@@ -27,7 +27,7 @@ from mailstore.drivers.maildir.records import read_file
 from mailstore.drivers.maildir.staging import StagedFile
 from mailstore.drivers.maildir.view import View
 from mailstore.drivers.maildir.watching import watch_points
-from mailstore.errors import CannotCreate, MailstoreError, NoSuchFolder
+from mailstore.errors import CannotCreate, MailstoreError, NoSuchFolder, StoreBusy
 from mailstore.formats import courier
 from mailstore.model.caps import Capabilities, Joint
 from mailstore.model.changes import (
@@ -90,8 +90,11 @@ class MaildirDriver(Keeping):
 
     def changes(self, since: str | None) -> StoreDelta:
         """See Driver.changes."""
+        infos = None
         with fs.errors(self._account.root):
-            infos = self._infos()
+            with suppress(StoreBusy), self._account.index.batch():
+                infos = self._infos()  # what is numbered on the way is stored at once; the ids lie in the UID lists
+            infos = self._infos() if infos is None else infos
         token = digest_of(repr(infos).encode("utf-8", "surrogatepass")).hex()[:32]
         if token == since:
             return StoreDelta(token, False, (), ())
