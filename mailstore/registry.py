@@ -31,7 +31,6 @@ _OURS = {
 }
 _PREFIX = re.compile(r"([a-z][a-z0-9+_-]+):")
 _OPTIONS = re.compile(r"\?([a-z][a-z0-9_-]*=[^?]*)\Z")
-_DOVECOT_OPTION = re.compile(r":([A-Z][A-Z0-9]*)=([^:]*)\Z")
 _INDEX_PLACES = ("auto", "beside", "state", "memory")
 _DATABASE_SUFFIXES = (".db", ".sqlite", ".sqlite3")
 
@@ -231,9 +230,14 @@ def _split_options(rest: str, text: str) -> tuple[str, dict[str, str]]:
                 raise LocationError(f"the options of {text!r} are not name=value pairs", location=text)
             options[name] = _unquoted(value)
         rest = rest[: match.start()]
-    while (match := _DOVECOT_OPTION.search(rest)) is not None:
-        options.setdefault(match[1].lower(), match[2])
-        rest = rest[: match.start()]
+    if ":" in rest:
+        from mailstore.formats import maillocation  # late: few locations need it
+
+        try:
+            rest, more = maillocation.split(rest)
+        except ValueError as error:
+            raise LocationError(f"{text!r}: {error}", location=text) from None
+        options = {**more, **options}
     if options.get("layout", "").lower() == "maildir++":
         options["layout"] = "++"
     return rest, {name: os.path.expanduser(value) for name, value in options.items()}

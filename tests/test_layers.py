@@ -47,6 +47,8 @@ ALLOWED: dict[str, frozenset[str]] = {
 ALSO: dict[str, frozenset[str]] = {
     # a stream that comes in is spooled to a temporary file, and a header block is found in a Blob
     "mailstore.body": frozenset({"formats", "system"}),
+    # Dovecot's spelling of a location is read there
+    "mailstore.registry": frozenset({"formats"}),
     # a message's file name in a Maildir is given where the file is made
     "mailstore.system.drop": frozenset({"formats"}),
     # a line of sums is read and written where the file is opened

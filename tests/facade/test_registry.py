@@ -155,3 +155,22 @@ def test_a_bare_path_that_may_not_be_read_is_not_called_no_store(tmp_path, monke
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(StorageFailure, match="permission denied"):
         mailstore.parse_location(str(path))
+
+
+def test_dovecots_settings_are_followed_or_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    here = str(tmp_path)
+    assert parsed("mbox:~/mail:INBOX=~/in:INDEX=/var/i:UTF-8") == (
+        "mbox",
+        f"{here}/mail",
+        {"inbox": f"{here}/in", "names": "utf8"},
+    )
+    assert parsed("maildir:/m:CONTROL=/c:SUBSCRIPTIONS=s:DIRNAME=d:INDEX=MEMORY:NO-NOSELECT:VOLATILEDIR=/v") == (
+        "maildir",
+        "/m",
+        {"control": "/c", "subscriptions": "s", "dirname": "d"},
+    )
+    for text in ("maildir:/m:LAYOUT=index", "maildir:/m:ALT=/a", "maildir:/m:BROKENCHAR=~", "maildir:/m:FOO=1"):
+        with pytest.raises(LocationError, match="is not followed"):
+            mailstore.parse_location(text)
+    assert parsed("mbox:/m:x") == ("mbox", "/m:x", {})

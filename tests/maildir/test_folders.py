@@ -46,7 +46,7 @@ def test_nothing_and_something_else(tmp_path: Path) -> None:
     assert recognise.detect(str(tmp_path / "full")) is None
     with opened(tmp_path / "empty", create=True):
         assert {"cur", "new", "tmp"} <= set(os.listdir(tmp_path / "empty"))
-    with pytest.raises(LocationError, match=r"layout is one of \+\+, fs, not 'flat'"):
+    with pytest.raises(LocationError, match=r"layout is one of \+\+, fs, legacy, not 'flat'"):
         opened(tmp_path / "empty", "?layout=flat")
 
 
@@ -69,7 +69,7 @@ def test_layouts_are_told_apart(tmp_path: Path) -> None:
     make(tmp_path / "both", ".A", "B")
     with pytest.raises(AmbiguousLocation) as caught:
         opened(tmp_path / "both")
-    assert caught.value.readings == tuple(f"maildir:{tmp_path}/both?layout={one}" for one in ("++", "fs"))
+    assert caught.value.readings == tuple(f"maildir:{tmp_path}/both?layout={one}" for one in ("++", "fs", "legacy"))
     with opened(tmp_path / "both", "?layout=fs") as store:
         assert listed(store) == {"INBOX": True, ".A": True, "B": True}
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from mailstore.drivers.maildir import recognise
 from mailstore.drivers.maildir.account import Account
 from mailstore.drivers.maildir.driver import MaildirDriver
-from mailstore.drivers.maildir.layout import SUBDIRECTORIES, Layout, Spelling, is_maildir
+from mailstore.drivers.maildir.layout import LEGACY, SUBDIRECTORIES, Elsewhere, Layout, Spelling, is_maildir
 from mailstore.drivers.maildir.view import View
 from mailstore.drivers.sidecar import open_index
 from mailstore.errors import CannotCreate, LocationError, NoSuchStore, NotAStore, StoreError
@@ -27,19 +27,21 @@ INDEX = "mailstore.index"
 """The index beside the store: a file in the root."""
 
 _CHOICES = {
-    "layout": ("++", "fs"),
+    "layout": ("++", "fs", LEGACY),
     "names": ("mutf7", "utf8"),
     "index": ("dovecot", "courier"),
     "separator": (":", ";", "!"),
     "quota_style": STYLES,
 }
+_PLACES = frozenset({"inbox", "control", "dirname", "fulldirname"})
+"""Options that say where something lies, as Dovecot's mail_location does; such stores are read and not written to."""
 
 
 class _MaildirFormat:
     """See mailstore.spi.Format."""
 
     name = "maildir"
-    options = frozenset(_CHOICES)
+    options = frozenset({*_CHOICES, *_PLACES, "subscriptions"})
 
     def detect(self, path: str) -> str | None:
         """See Format.detect."""
@@ -47,18 +49,23 @@ class _MaildirFormat:
 
     def open(self, location: Location, settings: Settings) -> MaildirDriver:
         """See Format.open."""
-        options = {name: value.lower() for name, value in location.options.items()}
+        options = {name: value.lower() if name in _CHOICES else value for name, value in location.options.items()}
         for name, value in options.items():
-            if value not in _CHOICES[name]:
+            if name in _CHOICES and value not in _CHOICES[name]:
                 raise LocationError(
                     f"{location}: {name} is one of {', '.join(_CHOICES[name])}, not {value!r}", location=str(location)
                 )
         root = location.path
-        made = self._make(root, settings.create)
-        found = recognise.recognise(root, options.get("layout", ""), options.get("names", ""))
+        elsewhere = _elsewhere(location, options, settings)
+        made = False if options.keys() & _PLACES and os.path.isdir(root) else self._make(root, settings.create)
+        found = recognise.recognise(
+            root, options.get("layout", ""), options.get("names", ""), options.get("inbox", ""), elsewhere.dirname
+        )
+        if found.layout == LEGACY:
+            _only_read(location, settings, f"a store of layout {LEGACY}")
         account = Account(
             root=root,
-            layout=Layout(root, Spelling(found.layout, found.names), found.inbox),
+            layout=Layout(root, Spelling(found.layout, found.names), found.inbox, elsewhere),
             index=open_index(settings, os.path.join(root, INDEX), root),
             family=options.get("index", "dovecot"),
             readonly=settings.readonly,
@@ -66,6 +73,7 @@ class _MaildirFormat:
             separator=options.get("separator", ""),
             quota_style=options.get("quota_style", ""),
             quota=settings.quota,
+            subscriptions=options.get("subscriptions", "subscriptions"),
         )
         driver = MaildirDriver(account, found.evidence, settings.mask)
         if made:
@@ -98,3 +106,26 @@ class _MaildirFormat:
 
 
 FORMAT = _MaildirFormat()
+
+
+def _only_read(location: Location, settings: Settings, what: str) -> None:
+    if not settings.readonly:
+        raise LocationError(
+            f"{location}: {what} is read and not written to: open it read-only, or convert from it",
+            location=str(location),
+        )
+
+
+def _elsewhere(location: Location, options: dict[str, str], settings: Settings) -> Elsewhere:
+    """Return what lies elsewhere.
+
+    Raises:
+        LocationError: the store is to be written to; it is not laid out as we write; names are no names.
+    """
+    for name in sorted(_PLACES & options.keys()):
+        _only_read(location, settings, f"a store with {name}=")
+    dirname = options.get("fulldirname", options.get("dirname", ""))
+    if "/" in dirname + options.get("subscriptions", "") or dirname in (".", ".."):
+        raise LocationError(f"{location}: dirname and subscriptions are names without a slash", location=str(location))
+    control = os.path.abspath(options["control"]) if options.get("control") else ""
+    return Elsewhere(control, dirname, "fulldirname" in options)

@@ -30,6 +30,7 @@ class Account:
         separator: between base and info in names we write; '' until it is known.
         quota_style: whose way to count holds instead of the one kept with the store; '' is none.
         quota: the opener's rules.
+        subscriptions: name of Dovecot's file of them.
     """
 
     root: str
@@ -41,6 +42,7 @@ class Account:
     separator: str = ""
     quota_style: str = ""
     quota: QuotaRules | None = None
+    subscriptions: str = "subscriptions"
     noatime: int = getattr(os, "O_NOATIME", 0)
     _host: str = field(default_factory=lambda: uniquename.host_part(os.uname().nodename))
     _last: int = 0

@@ -1,4 +1,8 @@
-"""Where folders lie on disk: Maildir++ (``.A.B`` in the root) and ``fs`` (``A/B``), and how their names are spelled.
+"""Where folders lie on disk, and how their names are spelled: Maildir++ (``.A.B`` in the root) and ``fs`` (``A/B``).
+
+Read, and never written to, are mbsync's ``legacy`` (``A/.B/.C``) and what Dovecot's mail_location can say besides:
+INBOX elsewhere (``INBOX=``), the records elsewhere (``CONTROL=``), the messages of ``A/B`` in ``A/B/NAME``
+(``DIRNAME=NAME``).
 
 The problem. Directory names come from many programs: modified UTF-7, UTF-8, bytes that are neither, names that our own
 escape would spell otherwise, two names that read the same. A folder that is there must be listed and reachable, and
@@ -32,6 +36,10 @@ RESERVED = re.compile(
     r"|shared-(?:maildirs|folders))\Z"
 )
 _RUN = re.compile(r"&[A-Za-z0-9+,]+-")
+
+
+LEGACY = "legacy"
+"""mbsync's ``SubFolders Legacy``: a dot before every level but the first."""
 
 
 class Place(NamedTuple):
@@ -116,7 +124,9 @@ class Spelling:
     def full(self, path: FolderPath) -> str:
         """Return the whole directory name of ``path``, however long: ``.A.B`` or ``A/B``."""
         parts = self.parts(path)
-        return "." + ".".join(parts) if self.layout == "++" else "/".join(parts)
+        if self.layout == "++":
+            return "." + ".".join(parts)
+        return ("/." if self.layout == LEGACY else "/").join(parts)
 
     def directory(self, path: FolderPath) -> str:
         """Return the directory of ``path`` relative to the root, cut where a file system needs it; INBOX is ''."""
@@ -132,19 +142,33 @@ class Spelling:
         return full if len(os.fsencode(full)) > escape.LIMIT else None
 
 
+class Elsewhere(NamedTuple):
+    """What of a Dovecot store does not lie in the folders' own directories; '' is nothing."""
+
+    control: str = ""
+    """Absolute path below which the records are, in the folders' layout (``CONTROL=``)."""
+    dirname: str = ""
+    """The directory in a folder's directory that holds its messages (``DIRNAME=``, ``FULLDIRNAME=``)."""
+    dirname_in_control: bool = False
+    """It also holds the records (``FULLDIRNAME=``)."""
+
+
 class Layout:
     """The folders of one root.
 
     Args:
         root: absolute path.
         spelling: how its names are spelled.
-        inbox: the directory of INBOX relative to the root: '' or, in trees that mbsync makes, its name.
+        inbox: the directory of INBOX relative to the root: '' or, in trees that mbsync makes, its name; absolute where
+            it is not in the root.
+        elsewhere: what lies elsewhere.
     """
 
-    def __init__(self, root: str, spelling: Spelling, inbox: str = "") -> None:
+    def __init__(self, root: str, spelling: Spelling, inbox: str = "", elsewhere: Elsewhere | None = None) -> None:
         self.root = root
         self.spelling = spelling
         self.inbox = inbox
+        self._elsewhere = elsewhere or Elsewhere()
         self._places: dict[FolderPath, Place] = {}
 
     def directory(self, path: FolderPath) -> str:
@@ -154,6 +178,22 @@ class Layout:
     def absolute(self, directory: str) -> str:
         """Return the absolute path of a directory relative to the root."""
         return os.path.join(self.root, directory) if directory else self.root
+
+    def records(self, directory: str) -> str:
+        """Return where the records of the folder in ``directory`` are, absolute."""
+        control, name, both = self._elsewhere
+        if not control:
+            return self.absolute(directory)
+        if directory == self.inbox:
+            directory = ".INBOX" if self.spelling.layout == "++" else "INBOX"
+        elif name:
+            directory = directory.removesuffix(f"/{name}")
+        return os.path.join(control, directory, name if both else "").rstrip("/")
+
+    @property
+    def records_root(self) -> str:
+        """Where the records of the store as a whole are."""
+        return self._elsewhere.control or self.root
 
     def find(self, path: FolderPath) -> str | None:
         """Return the directory that holds the messages of ``path``, relative to the root, or None."""
@@ -217,6 +257,8 @@ class Layout:
             if entry[0] == "." and len(entry) > 1 and is_maildir(os.path.join(self.root, entry)):
                 name = self._long_name(os.path.join(self.root, entry)) or entry
                 # empty levels ('..a', '.a..b') belong to the level before them: no component is empty
+                if name.startswith("..") and name.strip("."):  # mbsync's spelling of what lies below INBOX
+                    name = f".{INBOX}{name[1:]}"
                 parts = re.findall(r"\.*[^.]+(?:\.+\Z)?", name[1:])
                 parts = [parts[0], *(part[1:] for part in parts[1:])] if parts else [name]
                 yield parts, entry
@@ -224,14 +266,22 @@ class Layout:
     def _scan_tree(self, directory: str, above: tuple[str, ...]) -> Iterator[tuple[list[str], str]]:
         if len(above) >= _MOST_LEVELS:
             return
-        absolute = self.absolute(directory)
+        absolute, inner = self.absolute(directory), self._elsewhere.dirname
         for entry in _directories(absolute):
-            if RESERVED.match(entry) or entry.startswith(".mailstore-") or entry in (".", ".."):
+            if RESERVED.match(entry) or entry.startswith(".mailstore-") or entry in (".", "..", inner):
                 continue
             below = os.path.join(directory, entry)
             parts = (*above, self._long_name(os.path.join(absolute, entry)) or entry)
-            if is_maildir(os.path.join(absolute, entry)):
-                yield list(parts), below
+            if self.spelling.layout == LEGACY:
+                parts = (*above, entry.removeprefix("."))
+                if entry.startswith(".") and not above:
+                    if self.inbox:
+                        continue
+                    parts = (str(INBOX), *parts)
+                elif above and not entry.startswith("."):
+                    continue
+            if is_maildir(os.path.join(absolute, entry, inner)):
+                yield list(parts), os.path.join(below, inner) if inner else below
             yield from self._scan_tree(below, parts)
 
 

@@ -1,4 +1,4 @@
-"""What lies in a Maildir's tree and is not read: links, directories closed to us, Maildirs of the other layout."""
+"""What lies in a Maildir's tree and is not read: links, closed directories, Maildirs of another layout, mbox files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 from mailstore.drivers.maildir.layout import RESERVED, Layout, is_maildir
+from mailstore.formats.mbox.opening import PROBE, read_opening
 from mailstore.model.changes import Omission
 from mailstore.system import fs
 
@@ -17,7 +18,9 @@ def omissions(layout: Layout) -> list[Omission]:
     """Return what is passed over, by path."""
     folders = {layout.absolute(place.directory) for place in layout.scan().values()}
     found = _closed(layout.root)
-    for path in _below(layout.root) if layout.spelling.layout == "fs" else [layout.root]:
+    if layout.inbox and any(_entries(os.path.join(layout.root, part)) for part in ("cur", "new")):
+        found.append(Omission(fs.shown(layout.root), "messages of its own, though INBOX is elsewhere", damaged=True))
+    for path in _below(layout.root) if layout.spelling.layout != "++" else [layout.root]:
         found += [one for entry in _entries(path) for one in _look(entry, layout, folders)]
     return sorted(found, key=lambda one: one.where)
 
@@ -28,9 +31,23 @@ def _look(entry: os.DirEntry[str], layout: Layout, folders: set[str]) -> Iterato
             yield Omission(fs.shown(entry.path), "a link to a directory, which is not followed")
     elif entry.is_dir() and not RESERVED.match(entry.name) and entry.name not in _PARTS:
         yield from _closed(entry.path)
-        other = layout.spelling.layout == "++" and not entry.name.startswith(".mailstore-")
-        if other and entry.path not in folders and any(is_maildir(path) for path in _below(entry.path)):
+        other = entry.path not in folders and not entry.name.startswith(".mailstore-")
+        inside = _below(entry.path) if layout.spelling.layout == "++" else [entry.path]
+        if other and any(is_maildir(path) for path in inside):
             yield Omission(fs.shown(entry.path), "a Maildir that no folder of this layout is", damaged=True)
+    elif entry.is_file() and not entry.name.startswith(".") and not RESERVED.match(entry.name) and _is_mbox(entry.path):
+        yield Omission(fs.shown(entry.path), "an mbox file among Maildirs: a store of its own", damaged=True)
+
+
+def _is_mbox(path: str) -> bool:
+    try:
+        fd = fs.open_source(path, nofollow=True)
+    except OSError:
+        return False
+    try:
+        return read_opening(os.pread(fd, PROBE, 0)) is not None
+    finally:
+        os.close(fd)
 
 
 def _closed(path: str) -> list[Omission]:

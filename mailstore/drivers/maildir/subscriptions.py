@@ -11,7 +11,7 @@ from mailstore.formats import courier, dovecotfiles
 from mailstore.model.names import FolderPath
 from mailstore.system import fs, locks
 
-DOVECOT, COURIER = "subscriptions", "courierimapsubscribed"
+COURIER = "courierimapsubscribed"
 
 Names = list[tuple[str, ...]]
 
@@ -22,13 +22,13 @@ def _separator(account: Account) -> str:
 
 def _read(account: Account) -> tuple[int, Names]:
     """Return (version for Dovecot's file, names on disk); the family's own file first, else the other's."""
-    order = (DOVECOT, COURIER) if account.family == "dovecot" else (COURIER, DOVECOT)
-    for name in order:
-        path = os.path.join(account.root, name)
+    dovecot = os.path.join(account.layout.records_root, account.subscriptions)
+    couriers = os.path.join(account.root, COURIER)
+    for path in (dovecot, couriers) if account.family == "dovecot" else (couriers, dovecot):
         if not os.path.lexists(path):
             continue
         data = read_file(path)
-        if name == COURIER:
+        if path == couriers:
             return 2, courier.parse_subscribed(data)
         return dovecotfiles.parse_subscriptions(data, _separator(account))
     return 2, []
@@ -49,7 +49,7 @@ def subscribed(account: Account) -> set[FolderPath]:
 def subscribe(account: Account, path: FolderPath, wanted: bool) -> None:
     """Set or clear a subscription, durable on return; lines we do not understand stay."""
     name = ("INBOX",) if path.is_inbox else account.layout.spelling.parts(path)
-    file = os.path.join(account.root, DOVECOT if account.family == "dovecot" else COURIER)
+    file = os.path.join(account.root, account.subscriptions if account.family == "dovecot" else COURIER)
     with fs.errors(file), locks.dotlock(file, account.lock_timeout):
         version, names = _read(account)
         there = any(_path(account, one) == path for one in names)

@@ -54,7 +54,7 @@ class View:
         self.indexed = name or "."
         """Its name in the index."""
         self.directory = account.layout.absolute(name)
-        self.records = Records(account.root, self.directory, account.family)
+        self.records = Records(account.root, account.layout.records(name), account.family)
         self.records.letters_in_names = self._letters_in_names
         self.strange: list[str] = []
         self.twins: dict[str, list[str]] = {}

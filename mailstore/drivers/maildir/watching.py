@@ -20,7 +20,7 @@ _NOT_FOLDERS = (".mailstore-", ".nfs")
 def watch_points(account: Account) -> list[WatchPoint]:
     """See Watchable.watch_points: two directories a folder, and each that can hold folders."""
     layout = account.layout
-    tree = layout.spelling.layout == "fs"
+    tree = layout.spelling.layout != "++"
     points = {layout.root: WatchPoint(layout.root, _in_tree if tree else _in_root)}
     for place in layout.scan().values():
         directory = layout.absolute(place.directory)

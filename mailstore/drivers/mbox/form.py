@@ -6,7 +6,8 @@ import os
 import re
 from contextlib import closing
 
-from mailstore.drivers.mbox.layout import NESTED, Layout, find_kind
+from mailstore.drivers.mbox.dirname import DirnameLayout
+from mailstore.drivers.mbox.layout import NESTED, SUBSCRIPTIONS, Layout, find_kind
 from mailstore.drivers.mbox.nested import NestedLayout
 from mailstore.drivers.mbox.reading import Options
 from mailstore.drivers.mbox.source import Source, packed_beginning
@@ -27,6 +28,8 @@ _CHOICES = {
     "helper": HELPERS,
     "names": ("utf8", "utf7"),
 }
+_TREES = frozenset({"inbox", "control", "subscriptions", "dirname", "fulldirname"})
+_NAMES = ("subscriptions", "dirname", "fulldirname")
 _APPLE = re.compile(r"\.mbox/mbox\Z")
 """A mailbox that Apple Mail exported, a directory called so: the format ``apple``."""
 
@@ -35,7 +38,7 @@ class _MboxFormat:
     """``mbox:FILE`` and ``mbox:DIRECTORY``."""
 
     name = "mbox"
-    options = frozenset({*_CHOICES, "inbox", "locks"})
+    options = frozenset({*_CHOICES, *_TREES, "locks"})
 
     def detect(self, path: str) -> str | None:
         """Say why ``path`` is an mbox file, or a tree with at least one."""
@@ -78,14 +81,16 @@ class _MboxFormat:
             kind = given.get("layout", kind)
             utf7 = given.get("names", "utf7" if kind == "plain" and not wide else "utf8") == "utf7"
             inbox = given.get("inbox")
-            layout = _layout(path, kind, os.path.abspath(inbox) if inbox else None, utf7=utf7)
+            layout = _layout(path, kind, os.path.abspath(inbox) if inbox else None, utf7=utf7, dirname=_dirname(given))
+            if "control" in given or "subscriptions" in given:
+                directory = os.path.abspath(given["control"]) if "control" in given else path
+                layout.subscriptions = os.path.join(directory, given.get("subscriptions", SUBSCRIPTIONS))
             # Dovecot shows every file in a tree of mbox files as a folder, except those called .lock.
             beside = os.path.join(path, ".mailstore-index.lock")
         else:
-            if "inbox" in given or given.get("layout", "file") != "file":
-                raise LocationError(
-                    f"{fs.shown(path)} is a file; inbox= and layout= are for directories", location=str(location)
-                )
+            if _TREES & given.keys() or given.get("layout", "file") != "file":
+                asked = ", ".join(f"{name}=" for name in sorted(_TREES | {"layout"}))
+                raise LocationError(f"{fs.shown(path)} is a file; {asked} are for directories", location=str(location))
             packed = _check_file(path)
             layout = Layout(path, "file")
             beside = os.path.join(os.path.dirname(path), f".mailstore-index.{os.path.basename(path)[:200]}")
@@ -107,13 +112,24 @@ def choose(location: Location) -> dict[str, str]:
     Raises:
         LocationError: a value is none of those that its option can have.
     """
-    for name, value in location.options.items():
+    given = dict(location.options)
+    if given.get("layout") == "fs":  # what Dovecot calls it
+        given["layout"] = "plain"
+    for name, value in given.items():
         if name in _CHOICES and value not in _CHOICES[name]:
             raise LocationError(f"{name}={value}: one of {', '.join(_CHOICES[name])}, please", location=str(location))
-    return dict(location.options)
+        if name in _NAMES and ("/" in value or value in ("", ".", "..")):
+            raise LocationError(f"{name}= is a name without a slash", location=str(location))
+    return given
 
 
-def _layout(path: str, kind: str, inbox: str | None = None, *, utf7: bool = False) -> Layout:
+def _dirname(given: dict[str, str]) -> str:
+    return given.get("fulldirname", given.get("dirname", ""))
+
+
+def _layout(path: str, kind: str, inbox: str | None = None, *, utf7: bool = False, dirname: str = "") -> Layout:
+    if dirname:
+        return DirnameLayout(path, dirname, inbox, utf7=utf7)
     if kind == NESTED:
         return NestedLayout(path, inbox, utf7=utf7)
     return Layout(path, kind, inbox, utf7=utf7)

@@ -47,6 +47,9 @@ _INBOXES = ("inbox", "INBOX", "Inbox", "mbox")
 SKIPPED = frozenset({"popstate.dat", "msgFilterRules.dat", "filterlog.html", "dovecot-uidlist", "dovecot-keywords"})
 """Files that are never mail."""
 
+_DOVECOTS = ("dovecot.index", "dovecot.list.index", "dovecot.mailbox.log", "dovecot-uidvalidity")
+"""How the names of Dovecot's other files begin."""
+
 _HEAD = 8192
 _NO_FROM = "it does not begin with a From_ line"
 
@@ -85,6 +88,7 @@ class Layout:
         kind: ``file``, ``sbd`` or ``plain``; a subclass may have one of its own.
         root: the directory (of ``file``: the file).
         inbox: the path of INBOX's file.
+        subscriptions: the path of the file of subscriptions.
         format: the name of the format.
         frozen: why nothing can be written ('is a Thunderbird profile'), or ''.
     """
@@ -97,6 +101,7 @@ class Layout:
         self.kind = kind
         self.utf7 = utf7
         self.inbox = inbox or (root if kind == "file" else self._find_inbox())
+        self.subscriptions = os.path.join(root, SUBSCRIPTIONS)
         self._known: dict[FolderPath, Place] = {}
 
     def _find_inbox(self) -> str:
@@ -197,7 +202,7 @@ class Layout:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 self._scan_directory(directory, name, above, tree)
-            elif entry.path == self.inbox:
+            elif entry.path in (self.inbox, self.subscriptions):
                 continue
             elif (why := why_not(entry)) is not None:
                 tree.skip(entry.path, why.reason, mail=why.closed)
@@ -212,10 +217,14 @@ class Layout:
 
     def _passes_over(self, entry: os.DirEntry[str]) -> bool:
         """Tell whether a name is never mail, so that nothing need be said of it."""
-        return entry.name in SKIPPED or entry.name.lower().endswith((".msf", ".lock"))
+        name = entry.name
+        return name in SKIPPED or name.startswith(_DOVECOTS) or name.lower().endswith((".msf", ".lock"))
 
     def _scan_directory(self, directory: str, name: str, above: tuple[str, ...], tree: Tree) -> None:
         inner = os.path.join(directory, name)
+        if all(os.path.isdir(os.path.join(inner, part)) for part in ("cur", "new")):
+            tree.skip(inner, "a Maildir among mbox files: a store of its own", mail=True)
+            return
         if self.kind == "sbd" and not name.endswith(".sbd"):
             tree.skip(inner, "a directory that is not called .sbd")
             return

@@ -14,7 +14,7 @@ from mailstore.drivers.mbox.fresh import MboxFresh
 from mailstore.drivers.mbox.hold import hold
 from mailstore.drivers.mbox.intent import Intent
 from mailstore.drivers.mbox.kept import RULES, Kept
-from mailstore.drivers.mbox.layout import SUBSCRIPTIONS, Layout, Tree
+from mailstore.drivers.mbox.layout import Layout, Tree
 from mailstore.drivers.mbox.locking import forget_note, locked, unwritten
 from mailstore.drivers.mbox.quota import MboxQuota
 from mailstore.drivers.mbox.reading import Options
@@ -259,16 +259,16 @@ class MboxDriver(MboxQuota):
         if wanted == have:
             return
         names = [tuple(map(self._layout.spell, name)) for name in sorted(wanted)]
-        file = os.path.join(self._layout.root, SUBSCRIPTIONS)
+        file = self._layout.subscriptions
         with fs.errors(file):
-            fs.make_directories(self._layout.root)
+            fs.make_directories(os.path.dirname(file))
             fs.replace_file(file, render_subscriptions(version, names, "/"))
 
     def _subscriptions(self) -> tuple[int, set[FolderPath]]:
         if self._layout.kind == "file":
             return 2, set()
         try:
-            with open(os.path.join(self._layout.root, SUBSCRIPTIONS), "rb") as file:
+            with open(self._layout.subscriptions, "rb") as file:
                 data = file.read()
         except OSError:
             return 2, set()
