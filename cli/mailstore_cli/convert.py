@@ -19,6 +19,7 @@ from mailstore.convert import (
     Options,
     Pace,
     Plan,
+    PlannedFolder,
     Report,
     open_destination,
 )
@@ -57,7 +58,8 @@ _DECIDED = {"refuse": "refused without --collisions merge or rename", "merge": "
             ),
             (
                 "A message that cannot be read or stored is named and counted, its bytes are set aside, and the "
-                "rest goes on. Run again, only what is new is copied: after an error, a crash, or more mail."
+                "rest goes on. Run again, only what is new is carried: more mail, changed flags, moved messages, "
+                "renamed folders, and with --delete what was deleted; after an error or a crash, what is missing."
             ),
             (
                 "Exit code 0: all that was found arrived and, unless --no-verify is given, was read again and "
@@ -84,6 +86,13 @@ _DECIDED = {"refuse": "refused without --collisions merge or rename", "merge": "
     is_flag=True,
     help="Take along what Thunderbird deleted and has not compacted away; SOURCE is one of its stores or an mbox.",
 )
+@click.option(
+    "--delete",
+    is_flag=True,
+    help="Delete in DEST what was deleted in SOURCE since it was copied, and nobody changed in DEST; but no folder as "
+    "a whole, nor most of one.",
+)
+@click.option("--force-delete", is_flag=True, help="Delete it however much it is, whole folders too.")
 @click.option("--verify/--no-verify", default=True, help="Read what was copied again and compare it. On by default.")
 @click.option(
     "-j",
@@ -160,6 +169,8 @@ def convert(
     exclude: tuple[str, ...],
     mapping: FolderMapping,
     include_expunged: bool,
+    delete: bool,
+    force_delete: bool,
     verify: bool,
     jobs: int,
     journal: str | None,
@@ -182,6 +193,8 @@ def convert(
         exclude=exclude,
         mapping=mapping,
         allow_loss=frozenset(allow_loss),
+        delete=delete,
+        force_delete=force_delete,
         verify=verify,
         pop3_uidl=pop3_uidl,
         pace=Pace(dict(rate).get("size"), dict(rate).get("messages")) if rate else None,
@@ -283,6 +296,7 @@ def _show_plan(planned: Plan, wanted: Options, quiet: bool, as_json: bool) -> in
             right=frozenset({1, 2, 3}),
         )
         out()
+        _print_changes([(entry, _planned_changes(entry)) for entry in planned.folders])
         out(f"{plural(planned.messages, 'message')}, {planned.size} bytes; {planned.already} of them are there already")
         for collision in planned.collisions:
             out(style(f"Collision: {safe(str(collision))} ({_DECIDED[wanted.mapping.collisions]})", "yellow"))
@@ -324,6 +338,7 @@ def _print_report(report: Report) -> None:
         right=frozenset({1, 2, 3, 4, 5}),
     )
     out()
+    _print_changes([(entry, _changes(entry)) for entry in report.folders])
     for note, count in sorted(report.notes.items()):
         out(f"Note: {safe(note)} ({plural(count, 'message')})")
     _print_left_out(report.left_out)
@@ -331,10 +346,34 @@ def _print_report(report: Report) -> None:
         out(style(f"Lost, as allowed: {safe(loss.explanation)}: {_some(loss.examples)}", "yellow"))
     verified = {True: "verified", False: "NOT verified", None: "not compared"}[report.verified]
     summary = (
-        f"{report.found} found, {report.copied} copied ({report.size} bytes), {report.skipped} skipped, "
-        f"{report.failed} failed; {verified}; {report.seconds:.1f} s"
+        f"{report.found} found, {report.copied} copied ({report.size} bytes), "
+        + (f"{report.moved} moved, " if report.moved else "")
+        + f"{report.skipped} skipped, {report.failed} failed; {verified}; {report.seconds:.1f} s"
     )
     out(style(summary, "green" if report.ok else "red"))
+
+
+def _changes(entry: FolderReport) -> list[str]:
+    """Return what was done to a folder besides copying."""
+    told = [f"renamed from {folder_text(entry.renamed_from)}"] if entry.renamed_from is not None else []
+    counts = (entry.moved, "moved here"), (entry.updated, "with changed flags"), (entry.deleted, "deleted")
+    told += [f"{count} {what}" for count, what in counts if count]
+    if entry.kept:
+        told.append(f"{entry.kept} kept that SOURCE has no more")
+    return [*told, "folder deleted"] if entry.removed else told
+
+
+def _planned_changes(entry: PlannedFolder) -> list[str]:
+    """Return what would be done to a folder besides copying."""
+    told = [f"renamed from {folder_text(entry.renamed_from)}"] if entry.renamed_from is not None else []
+    counts = (entry.moved, "moved here"), (entry.updated, "with changed flags"), (entry.gone, "that SOURCE has no more")
+    return [*told, *(f"{count} {what}" for count, what in counts if count)]
+
+
+def _print_changes(changes: Sequence[tuple[FolderReport | PlannedFolder, Sequence[str]]]) -> None:
+    for entry, told in changes:
+        if told:
+            out(f"{way_text(entry.folder, entry.target)}: {', '.join(told)}")
 
 
 def _print_left_out(omissions: Sequence[Omission]) -> None:

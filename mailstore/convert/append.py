@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from mailstore.convert.compare import TOGETHER, compare_folder
 from mailstore.convert.reading import Batch
 from mailstore.convert.run import FolderRun, state_of
 from mailstore.convert.transit import Fact, Rules, Trouble, close_all, trouble
@@ -40,7 +41,7 @@ class Appender:
         self._source = source
         self._uidvalidity = before.uidvalidity
         self._uidnext = before.uidnext
-        self._virgin = folder.alone and before.uidnext == 1 and not before.messages
+        self._virgin = before.uidnext == 1 and not before.messages
         self._hints = folder.alone and continued is not None and continued.uidvalidity == before.uidvalidity
         self._staged: list[tuple[Fact, Staged]] = []
         self._size = 0
@@ -52,6 +53,25 @@ class Appender:
         """Whether the folder goes on with the source's numbering."""
         return self._hints
 
+    @property
+    def untouched(self) -> bool:
+        """Whether the folder never had a message, and nothing was put in."""
+        return self._virgin
+
+    def begin(self, recorded: bool) -> bool:
+        """Take over the source's numbering where that can be; returns whether the folder has it.
+
+        ``recorded``: the UID of the message that comes next is.
+        """
+        if self._virgin:
+            self._virgin = False
+            self._adopt_numbering(recorded)
+        return self._hints
+
+    def refresh(self) -> None:
+        """Take in that messages came into the folder by another way."""
+        self._uidnext = self._run.destination.folder(self._target).state().uidnext
+
     def append_all(self, batches: Iterator[Batch]) -> None:
         """Append what ``batches`` hold.
 
@@ -61,15 +81,16 @@ class Appender:
         try:
             for arrivals, facts in batches:
                 try:
-                    if self._virgin and facts:
-                        self._virgin = False
-                        self._adopt_numbering(facts[0])
+                    if facts:
+                        self.begin(facts[0].recorded)
                     self._stage(arrivals, facts)
                 finally:
                     close_all(arrivals)
                 self._run.advance("copy", self._folder.path, len(facts), sum(fact.size for fact in facts))
                 if self._size >= COMMIT_BYTES or len(self._staged) >= COMMIT_MESSAGES:
                     self.commit()
+                    if len(self._folder.expected) >= TOGETHER:
+                        compare_folder(self._folder)
             self.commit()
         except BaseException:
             self._run.destination.discard([staged for _, staged in self._staged])
@@ -125,12 +146,12 @@ class Appender:
     def _append(self, fact: Fact, staged: Staged) -> Append:
         return Append(self._target, staged, fact.uid if fact.recorded and self._hints else 0)
 
-    def _adopt_numbering(self, first: Fact) -> None:
+    def _adopt_numbering(self, recorded: bool) -> None:
         """Take the source's UIDVALIDITY over, before the folder shows a UID.
 
         Provisional UIDs mean nothing elsewhere: a folder is renumbered unless it begins with a recorded one.
         """
-        theirs = state_of(self._source) if first.recorded else None
+        theirs = state_of(self._source) if recorded and self._folder.alone else None
         if theirs is not None:
             (outcome,) = self._run.destination.commit([SetState(self._target, theirs.uidvalidity)])
             if outcome.status == "done":

@@ -19,6 +19,8 @@ from mailstore.model.info import BODY, META, Body, Meta, Row
 from mailstore.model.measure import digest_of
 from mailstore.spi import FolderDriver, Shards
 
+TOGETHER = 50_000
+"""Messages that are compared at once: what is expected of them is held in memory until then."""
 PARALLEL_FROM = 1000
 """Messages: from so many on more than one process compares."""
 
@@ -37,11 +39,24 @@ class _Seen(NamedTuple):
     differences: list[Difference]
 
 
-def compare_folder(folder: FolderRun) -> bool:
-    """Compare all that the folder's expectation holds; what differs becomes a problem. True where nothing does."""
+def compare_folder(folder: FolderRun) -> None:
+    """Compare all that the folder's expectation holds, and clear it; what differs becomes a problem."""
+    compare_expected(folder)
+    if folder.same:
+        folder.run.journal.verified(folder.way)
+
+
+def compare_expected(folder: FolderRun) -> None:
+    """Do the same without noting that all is compared."""
     expected = folder.expected
-    if not expected:
-        return True
+    if expected:
+        folder.same &= _compare(folder)
+        folder.last = next((uid for uid in reversed(expected) if expected[uid].meta is not None), folder.last)
+        folder.expected = {}
+
+
+def _compare(folder: FolderRun) -> bool:
+    expected = folder.expected
     try:
         seen = _look(folder)
     except MailstoreError as error:
@@ -50,7 +65,7 @@ def compare_folder(folder: FolderRun) -> bool:
     differences = [difference for part in seen for difference in part.differences]
     missing = expected.keys() - {uid for part in seen for uid in part.uids}
     differences += [Difference(uid, "missing", "is not in the destination") for uid in sorted(missing)]
-    differences += _out_of_order(expected)
+    differences += _out_of_order(expected, folder.last)
     for uid, what, reason in differences:
         fact = expected[uid]
         reason = f"message {uid} of the destination: {reason}"
@@ -69,10 +84,10 @@ def _look(folder: FolderRun) -> list[_Seen]:
         if sharded is not None and len(shards) > 1:
 
             def compare(shard: object, tell: Tell) -> _Seen:
-                return _compare(sharded.read_shard(shard, BODY | META), folder.expected, tell)
+                return _compare_rows(sharded.read_shard(shard, BODY | META), folder.expected, tell)
 
             return run_jobs([partial(compare, shard) for shard in shards], lambda told: _heard(folder, told))
-    return [_compare(_batches(there, folder), folder.expected, lambda told: _heard(folder, told))]
+    return [_compare_rows(_batches(there, folder), folder.expected, lambda told: _heard(folder, told))]
 
 
 def _batches(there: FolderDriver, folder: FolderRun) -> Iterator[list[Row]]:
@@ -87,7 +102,7 @@ def _heard(folder: FolderRun, told: object) -> None:
     folder.run.advance("verify", folder.path, *told)
 
 
-def _compare(batches: Iterable[list[Row]], expected: dict[int, Fact], tell: Tell) -> _Seen:
+def _compare_rows(batches: Iterable[list[Row]], expected: dict[int, Fact], tell: Tell) -> _Seen:
     seen = _Seen([], [])
     for rows in batches:
         size = messages = 0
@@ -152,8 +167,8 @@ def _words(keywords: frozenset[str]) -> str:
     return " ".join(sorted(keywords)) or "none"
 
 
-def _out_of_order(expected: dict[int, Fact]) -> Iterator[Difference]:
-    """Tell where messages copied in this order do not stand in it."""
-    for earlier, later in pairwise(uid for uid, fact in expected.items() if fact.meta is not None):
+def _out_of_order(expected: dict[int, Fact], last: int) -> Iterator[Difference]:
+    """Tell where messages copied in this order, after ``last``, do not stand in it."""
+    for earlier, later in pairwise([last, *(uid for uid, fact in expected.items() if fact.meta is not None)]):
         if later <= earlier:
             yield Difference(later, "order", f"stands before message {earlier}, which comes first in the source")

@@ -2,142 +2,212 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import groupby, islice
 
 from mailstore.convert.append import Appender
-from mailstore.convert.compare import compare_folder
+from mailstore.convert.compare import TOGETHER, compare_expected, compare_folder
 from mailstore.convert.fresh import copy_fresh
+from mailstore.convert.look import FETCH, Look, Moving, look
 from mailstore.convert.losses import fitting, known_keywords
+from mailstore.convert.merge import Marks
+from mailstore.convert.moving import move_in
+from mailstore.convert.pairing import Found, note, pair
 from mailstore.convert.popids import PopIds
 from mailstore.convert.reading import Batch, FolderReader
-from mailstore.convert.resume import Pending, expect_earlier, find_pending, settle
-from mailstore.convert.run import FolderRun, Run, state_of
+from mailstore.convert.resume import expect_earlier
+from mailstore.convert.run import FolderRun, state_of
 from mailstore.convert.transit import Rules
+from mailstore.convert.updating import update_marks
 from mailstore.errors import FolderError, MailstoreError, Unsupported
-from mailstore.model.changes import SetState
+from mailstore.model.changes import FolderState, SetState, Token
 from mailstore.model.info import BODY, META
 from mailstore.spi import FolderDriver
 
-_FETCH = 1000
+_FRESH_MOST = TOGETHER
+"""Messages: a larger folder is not filled out of sight, since all that is known of it would be held in memory."""
 
 
-def copy_folder(run: Run, folder: FolderRun) -> bool:
-    """Copy what of a folder is not in the destination yet, and compare it there. True where nothing differs.
+class FolderCopy:
+    """Copies what of a folder is not in the destination yet, carries what changed, and compares.
 
-    Whatever concerns the source, or this folder alone, becomes a problem in the report.
-
-    Raises:
-        MailstoreError: the destination as a whole cannot go on (full, unwritable, locked).
+    Whatever concerns the source, or this folder alone, becomes a problem in the report. The destination's trouble as
+    a whole (full, unwritable, locked) is raised.
     """
-    try:
-        source = run.source.driver.folder(folder.path)
-        rules = _rules(run, folder, source)
-    except MailstoreError as error:
-        folder.fail(error)
-        return False
-    try:
-        _copy(folder, source, rules)
-    except (FolderError, Unsupported) as error:
-        _give_up(folder, source, error)
-        return False
-    if not run.options.verify:
-        return True
-    same = compare_folder(folder)
-    if same:
-        run.journal.verified(folder.way)
-    return same
 
+    def __init__(self, folder: FolderRun, source: FolderDriver, looked_up: set[int], folder_id: str) -> None:
+        """Begin.
 
-def _rules(run: Run, folder: FolderRun, source: FolderDriver) -> Rules:
-    capabilities = run.destination.capabilities
-    pop_ids = PopIds(run.options.pop3_uidl, run.source.capabilities)
-    stamp = pop_ids.stamper(folder.path, source)
-    return Rules(
-        folder.path,
-        run.rejected,
-        capabilities.max_message,
-        None if capabilities.exact else run.destination.canonical,
-        fitting(capabilities, known_keywords(run.destination, folder.target)),
-        stamp,
-        pop_ids.note if stamp is not None else "",
-    )
+        Args:
+            folder: which one.
+            source: the folder there.
+            looked_up: messages that are known only from having been looked up by their digest.
+            folder_id: the source's lasting id of it, or ''.
+        """
+        self._folder = folder
+        self._source = source
+        self._looked_up = looked_up
+        self._folder_id = folder_id
+        run = folder.run
+        capabilities = run.destination.capabilities
+        pop_ids = PopIds(run.options.pop3_uidl, run.source.capabilities)
+        stamp = pop_ids.stamper(folder.path, source)
+        self._rules = Rules(
+            folder.path,
+            run.rejected,
+            capabilities.max_message,
+            None if capabilities.exact else run.destination.canonical,
+            fitting(capabilities, known_keywords(run.destination, folder.target)),
+            stamp,
+            pop_ids.note if stamp is not None else "",
+        )
 
+    def copy(self, found: Look | None) -> None:
+        """Copy it.
 
-def _copy(folder: FolderRun, source: FolderDriver, rules: Rules) -> None:
-    looked_up = settle(folder)
-    if not folder.run.journal.record(folder.way).entries:
-        reader = FolderReader(folder, source, rules)
-        if copy_fresh(folder, source, rules, reader):
+        Args:
+            found: what is new there; None where nothing is noted of the folder.
+        """
+        folder = self._folder
+        token = self._token() if found is None else found.token
+        try:
+            whole = self._copy_all() if found is None else self._carry(found)
+        except (FolderError, Unsupported) as error:
+            self._give_up(error)
+            folder.same = False
             return
-        reader = FolderReader(folder, source, rules)
-        if _append(folder, source, rules, reader, reader.batches(), last=False):
-            return
+        if folder.run.options.verify:
+            compare_folder(folder)
+        folder.run.journal.seen(folder.way, token if whole else None, self._folder_id)
+
+    def _token(self) -> Token | None:
+        """Return the source's token before anything is read; None where it has no history."""
+        if not self._folder.run.source.capabilities.modseqs:
+            return None
+        try:
+            return self._source.changes(None, 0).token
+        except MailstoreError:
+            return None  # reading tells what is wrong
+
+    # -- all of it
+
+    def _copy_all(self) -> bool:
+        """Copy a folder of which nothing is noted; True where all of it has arrived."""
+        folder = self._folder
+        state = state_of(self._source)
+        if state is None or state.messages <= _FRESH_MOST:
+            reader = FolderReader(folder, self._source, self._rules)
+            if copy_fresh(folder, self._source, self._rules, reader):
+                return not folder.report.failed
+        reader = FolderReader(folder, self._source, self._rules)
+        appender = self._appender(None)
+        appender.append_all(reader.batches())
+        if reader.broken is None:
+            self._finish(reader, appender)
+            return not folder.report.failed
         # The source moved under us, or a reader died: what is still missing is found and read one by one.
-    _copy_missing(folder, source, rules, looked_up)
-
-
-def _copy_missing(folder: FolderRun, source: FolderDriver, rules: Rules, looked_up: set[int]) -> None:
-    """Copy what the journal does not know yet."""
-    record = folder.run.journal.record(folder.way)
-    pending = find_pending(folder, source, record.entries)
-    expect_earlier(folder, pending, record, looked_up, rules)
-    folder.report.skipped += len(pending.stored) - folder.report.copied
-    reader = FolderReader(folder, source, rules)
-    _append(folder, source, rules, reader, _missing(reader, source, pending), last=True)
-
-
-def _append(
-    folder: FolderRun, source: FolderDriver, rules: Rules, reader: FolderReader, batches: Iterator[Batch], *, last: bool
-) -> bool:
-    """Append the ``batches`` of ``reader``.
-
-    Where they end early and it is not the ``last`` try, False, and nothing is told of what could not be copied.
-    """
-    there = folder.run.destination.folder(folder.target, create=True)
-    before = there.state()
-    appender = Appender(folder, rules, source, before, state_of(source) if last else None)
-    appender.append_all(batches)
-    if reader.broken is not None:
-        if not last:
+        copied = folder.report.copied
+        found = Found(folder.way, Look(), folder.record, self._source)
+        try:
+            found = found._replace(look=look(self._source, folder.record, history=False))
+            pair({folder.way: found})
+        except MailstoreError as error:
+            folder.fail(error)
             return False
-        folder.fail(reader.broken)
-    reader.taken.troubles += appender.refused
-    folder.count(reader.taken)
-    empty = before.uidnext == 1 and not before.messages and not folder.report.copied
-    if appender.numbered or (folder.alone and empty):
-        _adopt_state(folder, source)
-    return True
+        note(folder.run.journal, found)
+        found.look.there -= copied
+        return self._carry(found.look)
 
+    def _appender(self, continued: FolderState | None) -> Appender:
+        there = self._folder.run.destination.folder(self._folder.target, create=True)
+        return Appender(self._folder, self._rules, self._source, there.state(), continued)
 
-def _missing(reader: FolderReader, source: FolderDriver, pending: Pending) -> Iterator[Batch]:
-    """Yield what is still to be copied, with what cannot be read first."""
-    if pending.broken:
-        positions = iter([position for position, _ in pending.broken])
-        yield from reader.read(lambda: iter([[row for _, row in pending.broken]]), positions)
-    uids = (uid for _, uid in pending.missing)
-    positions = iter([position for position, _ in pending.missing])
-    while chunk := list(islice(uids, _FETCH)):
-        yield from reader.read(partial(source.fetch, chunk, BODY | META), positions)
+    # -- what is new
 
+    def _carry(self, found: Look) -> bool:
+        """Carry what was found; True where all of it has arrived."""
+        folder = self._folder
+        folder.report.skipped += found.there
+        if found.error is not None:
+            folder.fail(found.error)
+        update_marks(folder, self._rules, [*found.changed, *((one.number, one.marks) for one in found.same)])
+        if folder.run.options.verify:
+            self._compare_earlier(found)
+        reader = FolderReader(folder, self._source, self._rules)
+        appender = self._appender(state_of(self._source))
+        self._bring(found, reader, appender)
+        if reader.broken is not None:
+            folder.fail(reader.broken)
+        self._finish(reader, appender)
+        return found.whole and reader.broken is None and not folder.report.failed
 
-def _adopt_state(folder: FolderRun, source: FolderDriver) -> None:
-    """Carry UIDNEXT and HIGHESTMODSEQ where the destination folder has the source's numbering, or is new and empty."""
-    ours = folder.run.destination.folder(folder.target).state()
-    theirs = state_of(source)
-    if theirs is None:
-        return
-    # A folder that is empty but had messages must not give their UIDs again; one that never had any has no history.
-    empty_now = ours.uidnext == 1 and theirs.uidnext > 1 and folder.run.source.capabilities.uids and not theirs.messages
-    if empty_now or (ours.uidvalidity == theirs.uidvalidity and ours.uidnext < theirs.uidnext):
-        state = SetState(folder.target, theirs.uidvalidity, theirs.uidnext, theirs.highest_modseq)
-        folder.run.destination.commit([state])
+    def _compare_earlier(self, found: Look) -> None:
+        """Compare what earlier runs stored and did not compare."""
+        record = self._folder.record
+        for first in range(record.verified, len(record), TOGETHER):
+            numbers = range(first, min(first + TOGETHER, len(record)))
+            expect_earlier(self._folder, self._source, found, numbers, self._looked_up, self._rules)
+            compare_expected(self._folder)
+        if self._folder.same:
+            self._folder.run.journal.verified(self._folder.way)
 
+    def _bring(self, found: Look, reader: FolderReader, appender: Appender) -> None:
+        """Copy and move what is new, in the source's order."""
+        if found.broken:
+            positions = iter([position for position, _ in found.broken])
+            appender.append_all(reader.read(lambda: iter([[row for _, row in found.broken]]), positions))
+        first = 0
+        for way, group in groupby(found.new, lambda uid: one.way if (one := found.moves.get(uid)) else None):
+            if way is None:
+                count = sum(1 for _ in group)
+                appender.append_all(self._read(reader, found, first, first + count))
+                first += count
+                continue
+            moving = [found.moves[uid] for uid in group]
+            first += len(moving)
+            noted = len(self._folder.record)
+            move_in(self._folder, moving, numbered=appender.begin(moving[0].recorded))
+            appender.refresh()
+            update_marks(self._folder, self._rules, self._moved_marks(noted, moving))
 
-def _give_up(folder: FolderRun, source: FolderDriver, error: MailstoreError) -> None:
-    """The destination cannot have this folder: all its messages have failed."""
-    folder.fail(error)
-    state = state_of(source)
-    if state is not None:
-        folder.report.failed += max(0, state.messages - folder.report.found)
+    def _moved_marks(self, first: int, moving: Sequence[Moving]) -> list[tuple[int, Marks]]:
+        """Return what the source has now of the messages noted from ``first`` on, where it has changed."""
+        record, now = self._folder.record, {one.uid: one.marks for one in moving}
+        changed = ((number, now[record.uids[number]]) for number in range(first, len(record)))
+        return [(number, marks) for number, marks in changed if not marks.same(record.marks(number))]
+
+    def _read(self, reader: FolderReader, found: Look, first: int, last: int) -> Iterator[Batch]:
+        """Read a part of what is new."""
+        uids, positions = iter(found.new[first:last]), iter(found.positions[first:last])
+        while chunk := list(islice(uids, FETCH)):
+            yield from reader.read(partial(self._source.fetch, chunk, BODY | META), positions)
+
+    def _finish(self, reader: FolderReader, appender: Appender) -> None:
+        reader.taken.troubles += appender.refused
+        self._folder.count(reader.taken)
+        if appender.numbered or (self._folder.alone and appender.untouched):
+            self._adopt_state()
+
+    def _adopt_state(self) -> None:
+        """Carry UIDNEXT and HIGHESTMODSEQ where the destination has the source's numbering, or is new and empty."""
+        folder = self._folder
+        ours = folder.run.destination.folder(folder.target).state()
+        theirs = state_of(self._source)
+        if theirs is None:
+            return
+        # A folder that is empty but had messages must not give their UIDs again; one that never had any has no history.
+        empty_now = (
+            ours.uidnext == 1 and theirs.uidnext > 1 and folder.run.source.capabilities.uids and not theirs.messages
+        )
+        if empty_now or (ours.uidvalidity == theirs.uidvalidity and ours.uidnext < theirs.uidnext):
+            state = SetState(folder.target, theirs.uidvalidity, theirs.uidnext, theirs.highest_modseq)
+            folder.run.destination.commit([state])
+
+    def _give_up(self, error: MailstoreError) -> None:
+        """The destination cannot have this folder: all its messages have failed."""
+        folder = self._folder
+        folder.fail(error)
+        state = state_of(self._source)
+        if state is not None:
+            folder.report.failed += max(0, state.messages - folder.report.found)

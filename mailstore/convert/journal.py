@@ -10,26 +10,19 @@ the UIDs. An intent without *done* is resolved at the next run by looking: among
 UIDNEXT on, those with the digests of the intent have arrived, each counted once; the others have not. *done* itself
 need not be synced: losing it makes an unresolved intent.
 
+A move within the destination is an intent too, which says where the messages come *from*: its *done* takes them over
+from there in the same line. Where it is missing, what has arrived is taken out where it came from, if it still is
+there, and what has not stays where it is.
+
+Flags, expunges and renames need no such care, since doing them again does no harm: *marks* and *dropped* are written
+when they are durable, *rename* before, as it changes the name under which everything is noted.
+
 A journal that outlives its destination must not hide mail: where the destination folder is gone, has another
 UIDVALIDITY, a UIDNEXT lower than recorded, or other messages under some of the UIDs, all its entries are looked up
 again by digest.
 
-The format is text, appended to only; fields are separated by tabs, percent-encoded where they hold anything but
-printable ASCII. Docs in ``docs/convert.md``:
-
-    mailstore journal 1
-    source      LOCATION [-> OPTIONS]           the lines below are about this source (and account of the destination)
-    folder      NAME [TARGET]                   ... and about this folder (one-string form), and the destination's where
-                                                that is called otherwise
-    message     KEY SHA256 [SHA256-AS-STORED]   one message of the intent that follows
-    intent      COUNT UIDVALIDITY UIDNEXT       the messages above are about to be committed
-    done        UIDVALIDITY UIDS                they are (UIDVALIDITY 0: not asked for); UIDS in order as ``1:500,502``,
-                                                0 where one was refused
-    nothing                                     the intent came to nothing
-    forget                                      what was noted of this folder so far no longer holds
-    verified                                    all that was noted of this folder so far was compared
-
-A last line without its end was torn by a crash and does not count.
+When most lines of a journal are outdated it is written anew, beside it, and renamed into its place. Who waits for the
+lock of the old file looks whether it still is the one of that name.
 """
 
 from __future__ import annotations
@@ -37,80 +30,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
-from itertools import chain
-from typing import NamedTuple, Protocol, Self
-from urllib.parse import quote, unquote
+from typing import IO, Literal, Self
 
+from mailstore.convert import notes
+from mailstore.convert.merge import Marks
+from mailstore.convert.record import ABSENT, DROPPED, FolderRecord, Message, Noted, Origin, Way
 from mailstore.errors import CannotCreate, CorruptStore
-from mailstore.model.names import FolderPath
+from mailstore.model.changes import Token
 from mailstore.spi import Location
 from mailstore.system import fs, locks
 
-_MAGIC = "mailstore journal 1"
-_SAFE = " !#$&'()*+,/:;<=>?@[]^`{|}\\\""
-
-
-class Way(NamedTuple):
-    """A folder of the source, and the one of the destination that it goes into."""
-
-    path: FolderPath
-    target: FolderPath
-
-    def __str__(self) -> str:
-        return _encode(str(self.path)) + ("" if self.path == self.target else f"\t{_encode(str(self.target))}")
-
-
-class Entry(NamedTuple):
-    """A message that the journal knows."""
-
-    key: str
-    digest: bytes
-    """Of the source's bytes."""
-    stored: bytes
-    """Of the bytes that the destination gives back: another one only where it alters bytes."""
-    uid: int = 0
-    """In the destination."""
-
-
-class Message(Protocol):
-    """What an intent says of a message; an Entry, or a Fact of the pipeline."""
-
-    @property
-    def key(self) -> str:
-        """The source driver's name of it."""
-        ...
-
-    @property
-    def digest(self) -> bytes:
-        """Of the source's bytes."""
-        ...
-
-    @property
-    def stored(self) -> bytes:
-        """Of the bytes that the destination gives back."""
-        ...
-
-
-class Intent(NamedTuple):
-    """A commit of which it is not known whether it happened."""
-
-    entries: list[Message]
-    uidvalidity: int
-    """Of the destination folder before; 0 where it was not there."""
-    uidnext: int
-
-
-@dataclass(slots=True)
-class FolderRecord:
-    """What is noted of one folder of one source."""
-
-    entries: list[Entry] = field(default_factory=list)
-    verified: int = 0
-    """The first so many entries were compared."""
-    uidvalidity: int = 0
-    """Of the destination folder at the last commit; 0 where it was not asked for."""
-    unresolved: Intent | None = None
+COMPACT_FROM = 1000
+"""Outdated lines: a journal with fewer of them is left as it is."""
+_CHUNK = 1000
 
 
 def journal_path(location: Location) -> str | None:
@@ -140,14 +72,15 @@ class Journal:
         """
         self.path = path
         self._source = source
-        self._records: dict[str, FolderRecord] = {}
+        self._reader = notes.Reader(source)
+        self._way: Way | None = None
         self._fd = -1
-        self._folder: str | None = None
+        self._size = 0
         self._close = ExitStack()
         if path is not None:
-            with self._close:
-                self._open(path, lock_timeout)
-                self._close = self._close.pop_all()
+            self._open(path, lock_timeout)
+        else:
+            self._reader.take(f"source\t{notes.encode(source)}", 0)
 
     def __enter__(self) -> Self:
         return self
@@ -155,46 +88,84 @@ class Journal:
     def __exit__(self, *details: object) -> None:
         self._close.close()
 
+    @property
+    def ways(self) -> dict[Way, FolderRecord]:
+        """What is noted of each way."""
+        return self._reader.sources.setdefault(self._source, {})
+
     def record(self, way: Way) -> FolderRecord:
-        """Return what is noted of a folder."""
-        return self._records.setdefault(str(way), FolderRecord())
+        """Return what is noted of a way."""
+        return self.ways.get(way) or self.ways.setdefault(way, FolderRecord())
 
     def others(self, way: Way) -> Iterator[int]:
-        """Yield the UIDs, in the folder that ``way`` leads into, of what came there from other folders."""
-        mine = str(way)
-        for name, record in self._records.items():
-            if name != mine and name.split("\t")[-1] == mine.split("\t")[-1]:
-                yield from (entry.uid for entry in record.entries)
+        """Yield the UIDs, in the folder that ``way`` leads into, of what came there by other ways."""
+        for other, record in self.ways.items():
+            if other != way and other.target == way.target:
+                yield from record.places
 
-    def intend(self, way: Way, entries: Sequence[Message], uidvalidity: int, uidnext: int) -> None:
-        """Note that ``entries`` are about to be committed; durable on return."""
-        self.record(way).unresolved = Intent(list(entries), uidvalidity, uidnext)
-        lines = [
-            f"message\t{_encode(one.key)}\t{one.digest.hex()}\n"
-            if one.digest == one.stored
-            else f"message\t{_encode(one.key)}\t{one.digest.hex()}\t{one.stored.hex()}\n"
-            for one in entries
-        ]
-        lines.append(f"intent\t{len(entries)}\t{uidvalidity}\t{uidnext}\n")
-        self._append(way, "".join(lines), sync=True)
+    def intend(
+        self, way: Way, messages: Sequence[Message], uidvalidity: int, uidnext: int, origin: Origin | None = None
+    ) -> None:
+        """Note that ``messages`` are about to be committed, or moved from ``origin``; durable on return."""
+        tail = "" if origin is None else notes.origin_line(origin)
+        self._note(way, messages, f"{tail}intent\t{len(messages)}\t{uidvalidity}\t{uidnext}\n")
+        self.sync()
 
     def done(self, way: Way, uidvalidity: int, uids: Sequence[int]) -> None:
         """Note the UIDs that the messages of the last intent got; 0 for one that was not stored."""
-        record = self.record(way)
-        _resolve(record, uidvalidity, uids)
-        self._append(way, f"done\t{uidvalidity}\t{format_uids(uids)}\n" if any(uids) else "nothing\n")
+        self._note(way, (), f"done\t{uidvalidity}\t{notes.format_uids(uids)}\n" if any(uids) else "nothing\n")
+
+    def passed(self, way: Way, messages: Sequence[Message], origin: Origin) -> None:
+        """Note messages that are not to be moved since they were deleted in the destination where they were."""
+        self._note(way, messages, f"{notes.origin_line(origin)}passed\t{len(messages)}\n")
+
+    def marks(self, way: Way, numbers: Sequence[int], marks: Marks) -> None:
+        """Note flags and keywords of the source as carried over to these messages."""
+        self._note(way, (), f"marks\t{notes.format_numbers(numbers)}\t{notes.marks_text(*marks)}\n")
+
+    def state(self, way: Way, word: Literal["absent", "present", "dropped"], numbers: Sequence[int]) -> None:
+        """Note that the source has messages no more, or again; or that they are of no concern any longer."""
+        if numbers:
+            self._note(way, (), notes.numbers_line(word, numbers))
+
+    def again(self, way: Way, number: int, key: str, size: int, uid: int) -> None:
+        """Note that the source calls a message otherwise now."""
+        self._note(way, (), f"again\t{notes.encode(key)}\t{size}\t{uid}\t{number + 1}\n")
 
     def forget(self, way: Way) -> None:
-        """Note that nothing noted of the folder so far holds."""
-        self._records[str(way)] = FolderRecord()
-        self._append(way, "forget\n")
+        """Note that nothing noted so far holds."""
+        self._note(way, (), "forget\n")
 
     def verified(self, way: Way) -> None:
-        """Note that everything noted of the folder was compared with the destination."""
+        """Note that everything noted was compared with the destination."""
         record = self.record(way)
-        if record.verified != len(record.entries):
-            record.verified = len(record.entries)
-            self._append(way, "verified\n")
+        if record.verified != len(record):
+            self._note(way, (), "verified\n")
+
+    def seen(self, way: Way, token: Token | None, folder_id: str) -> None:
+        """Note up to where in the source's history everything was carried, and the source's id of the folder."""
+        record = self.record(way)
+        lines = ""
+        if token is not None and token != record.token:
+            lines += _seen_line(token)
+        if folder_id and folder_id != record.folder_id:
+            lines += _id_line(folder_id)
+        if lines:
+            self._note(way, (), lines)
+
+    def made(self, way: Way) -> None:
+        """Note that the folder in the destination is about to come about by us."""
+        self._note(way, (), "made\n")
+
+    def rename(self, old: Way, new: Way) -> None:
+        """Note that the folder in the destination is about to be renamed; durable on return."""
+        self._note(old, (), "rename" + notes.folder_line(new)[len("folder") :])
+        self._way = new
+        self.sync()
+
+    def renamed(self, way: Way) -> None:
+        """Note that it was."""
+        self._note(way, (), "renamed\n")
 
     def sync(self) -> None:
         """Make the last notes durable."""
@@ -202,152 +173,197 @@ class Journal:
             with fs.errors(self.path or ""):
                 fs.sync_data(self._fd)
 
+    def compact(self) -> None:
+        """Write the journal anew where most of it is outdated."""
+        records = self.ways.values()
+        outdated = self._reader.lines - sum(record.live for record in records)
+        if self._fd < 0 or outdated < COMPACT_FROM + sum(record.live for record in records):
+            return
+        if any(record.unresolved or record.renaming for record in records):
+            return
+        path = self.path or ""
+        with fs.errors(path), open(self._fd, "rb", closefd=False) as file:
+            everything = notes.Reader()
+            _read_lines(file, everything, path)
+            self._replace(path, file, everything.sources)
+        self._close.close()
+        self._open(path, 0.0)
+
+    def noted(self, record: FolderRecord, number: int) -> Noted:
+        """Return a message as it is noted; without its key where the journal is kept in memory."""
+        if self._fd < 0:
+            return record.noted(number, "", 0)
+        with fs.errors(self.path or ""), open(self._fd, "rb", closefd=False) as file:
+            return _noted(record, number, file)
+
     # -- within
 
     def _open(self, path: str, lock_timeout: float) -> None:
-        try:
-            self._fd = _open_or_create(path)
-        except OSError as error:
-            raise CannotCreate(
-                f"{fs.shown(path)}: no place for the journal ({error.strerror}); name another with --journal", path=path
-            ) from error
-        self._close.callback(os.close, self._fd)
-        self._close.enter_context(locks.file_lock(self._fd, True, lock_timeout, path))
-        with fs.errors(path):
-            with open(self._fd, "rb", closefd=False) as file:
-                text = _whole_lines(file.read())
-            if os.fstat(self._fd).st_size != len(text):
-                fs.truncate(self._fd, len(text))
-            if not text:
-                fs.write_all(self._fd, f"{_MAGIC}\n".encode())
-        if text:
-            self._records = _parse(text.decode("ascii", "replace"), path).get(self._source, {})
+        with ExitStack() as stack:
+            while True:
+                fd = _open_or_create(path)
+                stack.callback(os.close, fd)
+                stack.enter_context(locks.file_lock(fd, True, lock_timeout, path))
+                with suppress(FileNotFoundError):
+                    if os.path.samestat(os.fstat(fd), os.stat(path, follow_symlinks=False)):
+                        break
+                stack.close()  # it was written anew while we waited
+            with fs.errors(path):
+                self._reader = notes.Reader(self._source)
+                with open(fd, "rb", closefd=False) as file:
+                    size = _read_lines(file, self._reader, path)
+                if os.fstat(fd).st_size != size:
+                    fs.truncate(fd, size)
+                if not size:
+                    fs.write_all(fd, notes.MAGIC.encode())
+                    size = len(notes.MAGIC)
+            self._fd, self._size, self._way = fd, size, None
+            self._close = stack.pop_all()
 
-    def _append(self, way: Way, lines: str, sync: bool = False) -> None:
-        if self._fd < 0:
-            return
-        name = str(way)
+    def _note(self, way: Way, messages: Sequence[Message], lines: str) -> None:
+        """Append lines about ``messages`` and then ``lines``, and take in what they say."""
+        head = ""
+        if self._way is None and self._fd >= 0:
+            head = f"source\t{notes.encode(self._source)}\n"
+        if self._way != way:
+            head += notes.folder_line(way)
+        told = [notes.message_line(message) for message in messages]
         with fs.errors(self.path or ""):
-            if self._folder is None:
-                lines = f"source\t{_encode(self._source)}\nfolder\t{name}\n{lines}"
-            elif self._folder != name:
-                lines = f"folder\t{name}\n{lines}"
-            fs.write_all(self._fd, lines.encode("ascii"))
-            self._folder = name
-            if sync:
-                fs.sync_data(self._fd)
+            if self._fd >= 0:
+                fs.write_all(self._fd, "".join([head, *told, lines]).encode("ascii"))
+        self._way = way
+        at = self._take(head, self._size)
+        for message, line in zip(messages, told, strict=True):
+            self._reader.take_message(message, at)
+            at += len(line)
+        self._reader.lines += len(told)
+        self._size = self._take(lines, at)
+
+    def _take(self, lines: str, at: int) -> int:
+        for line in lines.splitlines():
+            self._reader.take(line, at)
+            at += len(line) + 1
+        return at
+
+    def _replace(self, path: str, old: IO[bytes], sources: notes.Sources) -> None:
+        """Put what ``sources`` say in the place of the file."""
+        fd, temporary = fs.temporary_beside(path)
+        try:
+            fs.write_all(fd, notes.MAGIC.encode())
+            for source, ways in sources.items():
+                fs.write_all(fd, f"source\t{notes.encode(source)}\n".encode())
+                for way, record in ways.items():
+                    for lines in _compact_lines(way, record, old):
+                        fs.write_all(fd, lines.encode("ascii"))
+        except BaseException:
+            fs.close(fd)
+            fs.unlink(temporary)
+            raise
+        fs.publish(fd, temporary, path)
 
 
-def read_records(path: str | None, source: str) -> dict[str, FolderRecord]:
-    """Return what the journal at ``path`` notes of ``source``, by ``str(Way)``; nothing where there is no journal."""
+def read_ways(path: str | None, source: str) -> dict[Way, FolderRecord]:
+    """Return what the journal at ``path`` notes of ``source``; nothing where there is no journal."""
     if path is None or not os.path.exists(path):
         return {}
+    reader = notes.Reader(source)
     with fs.errors(path), open(path, "rb") as file:
-        text = _whole_lines(file.read())
-    return _parse(text.decode("ascii", "replace"), path).get(source, {}) if text else {}
-
-
-def format_uids(uids: Sequence[int]) -> str:
-    """Return UIDs in their order as an IMAP-like set: ``1:3,7,0,9``."""
-    runs: list[list[int]] = []
-    for uid in uids:
-        if runs and uid and uid == runs[-1][1] + 1 and runs[-1][0]:
-            runs[-1][1] = uid
-        else:
-            runs.append([uid, uid])
-    return ",".join(str(first) if first == last else f"{first}:{last}" for first, last in runs)
-
-
-def parse_uids(text: str) -> list[int]:
-    """Return what ``format_uids`` was given."""
-    return list(chain.from_iterable(_run(run) for run in text.split(",")))
-
-
-def _run(text: str) -> range:
-    first, _, last = text.partition(":")
-    return range(int(first), int(last or first) + 1)
+        _read_lines(file, reader, path)
+    return reader.sources.get(source, {})
 
 
 def _open_or_create(path: str) -> int:
     try:
-        return fs.open_update(path, append=True)
-    except FileNotFoundError:
-        with suppress(FileExistsError):  # another conversion was faster
-            os.close(fs.create(path))
-            fs.sync_directory(os.path.dirname(path))
-        return fs.open_update(path, append=True)
+        try:
+            return fs.open_update(path, append=True)
+        except FileNotFoundError:
+            with suppress(FileExistsError):  # another conversion was faster
+                os.close(fs.create(path))
+                fs.sync_directory(os.path.dirname(path))
+            return fs.open_update(path, append=True)
+    except OSError as error:
+        raise CannotCreate(
+            f"{fs.shown(path)}: no place for the journal ({error.strerror}); name another with --journal", path=path
+        ) from error
 
 
-def _encode(text: str) -> str:
-    if text.isascii() and text.isprintable() and "%" not in text:
-        return text
-    return quote(text, _SAFE, errors="surrogatepass")
+def _read_lines(file: IO[bytes], reader: notes.Reader, path: str) -> int:
+    """Take a journal in; returns the length of its whole lines: what a crash tore off at the end does not count.
 
-
-def _decode(text: str) -> str:
-    return unquote(text, errors="surrogatepass")
-
-
-def _whole_lines(data: bytes) -> bytes:
-    """Drop what a crash can leave at the end: a torn line, or blocks that were never filled."""
-    data = data.rstrip(b"\0")
-    return data[: data.rfind(b"\n") + 1]
-
-
-def _resolve(record: FolderRecord, uidvalidity: int, uids: Sequence[int]) -> None:
-    assert record.unresolved is not None
-    entries = record.unresolved.entries
-    if len(uids) != len(entries):
-        raise ValueError("the number of UIDs is not that of the messages")
-    record.entries += [
-        Entry(one.key, one.digest, one.stored, uid) for one, uid in zip(entries, uids, strict=True) if uid
-    ]
-    record.uidvalidity = uidvalidity
-    record.unresolved = None
-
-
-def _parse(text: str, path: str) -> dict[str, dict[str, FolderRecord]]:
-    lines = text.split("\n")[:-1]
-    if lines[0] != _MAGIC:
+    Raises:
+        CorruptStore: it is none, or damaged.
+    """
+    file.seek(0)
+    head = file.readline(len(notes.MAGIC) + 1)
+    if not head.rstrip(b"\0") or (notes.MAGIC.encode().startswith(head.rstrip(b"\0")) and not head.endswith(b"\n")):
+        return 0
+    if head != notes.MAGIC.encode():
         raise CorruptStore(f"{fs.shown(path)}: not a journal of mstore; name another with --journal", path=path)
-    sources: dict[str, dict[str, FolderRecord]] = {}
+    size = len(head)
     try:
-        _read_lines(iter(lines[1:]), sources)
-    except (ValueError, IndexError, AssertionError, KeyError) as error:
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            reader.take(line[:-1].decode("ascii"), size)
+            size += len(line)
+    except (ValueError, IndexError, KeyError, AssertionError) as error:
         raise CorruptStore(
             f"{fs.shown(path)}: the journal is damaged ({error}); moving it away makes the next run copy everything",
             path=path,
         ) from error
-    return sources
+    return size
 
 
-def _read_lines(lines: Iterator[str], sources: dict[str, dict[str, FolderRecord]]) -> None:
-    records: dict[str, FolderRecord] = {}
-    record, name, pending = FolderRecord(), "", list[Message]()
-    for line in lines:
-        word, *fields = line.split("\t")
-        match word:
-            case "message":
-                digest = bytes.fromhex(fields[1])
-                pending.append(Entry(_decode(fields[0]), digest, bytes.fromhex(fields[2]) if fields[2:] else digest))
-                continue
-            case "source":
-                records = sources.setdefault(_decode(fields[0]), {})
-            case "folder":
-                name = "\t".join([fields[0], *fields[1:2]])
-                record = records.setdefault(name, FolderRecord())
-            case "intent":
-                if len(pending) != int(fields[0]):
-                    raise ValueError("an intent of another length")
-                record.unresolved = Intent(pending, int(fields[1]), int(fields[2]))
-            case "done":
-                _resolve(record, int(fields[0]), parse_uids(fields[1]))
-            case "nothing":
-                record.unresolved = None
-            case "forget":
-                record = records[name] = FolderRecord()
-            case "verified":
-                record.verified = len(record.entries)
-            case _:
-                raise ValueError(f"unknown line {word[:20]!r}")
-        pending = []  # messages without an intent were torn off by a crash: every run begins with "source"
+def _seen_line(token: Token) -> str:
+    return f"seen\t{token.uidvalidity}\t{notes.encode(token.epoch)}\t{token.modseq}\n"
+
+
+def _id_line(folder_id: str) -> str:
+    return f"id\t{notes.encode(folder_id)}\n"
+
+
+def _compact_lines(way: Way, record: FolderRecord, old: IO[bytes]) -> Iterator[str]:
+    """Yield the fewest lines that say what ``record`` does; keys are found in the ``old`` file."""
+    yield notes.folder_line(way)
+    if record.made:
+        yield "made\n"
+    if record.folder_id:
+        yield _id_line(record.folder_id)
+    kept = [number for number, state in enumerate(record.states) if state != DROPPED]
+    for at in range(0, len(kept), _CHUNK):
+        for part in _alike(kept[at : at + _CHUNK], record):
+            yield "".join(notes.message_line(_noted(record, number, old)) for number in part)
+            if record.places[part[0]]:
+                uids = notes.format_uids(record.places[number] for number in part)
+                yield f"intent\t{len(part)}\t{record.uidvalidity}\t1\ndone\t{record.uidvalidity}\t{uids}\n"
+            else:
+                yield f"passed\t{len(part)}\n"
+            if part[-1] < record.verified:
+                yield "verified\n"
+    absent = [number for number, old_number in enumerate(kept) if record.states[old_number] == ABSENT]
+    if absent:
+        yield notes.numbers_line("absent", absent)
+    if record.token is not None:
+        yield _seen_line(record.token)
+
+
+def _alike(numbers: Sequence[int], record: FolderRecord) -> Iterator[list[int]]:
+    """Split ``numbers`` where messages that were compared end, or those that the destination has."""
+    part: list[int] = []
+    for number in numbers:
+        if part and (
+            (part[0] < record.verified) != (number < record.verified)
+            or bool(record.places[part[0]]) != bool(record.places[number])
+        ):
+            yield part
+            part = []
+        part.append(number)
+    if part:
+        yield part
+
+
+def _noted(record: FolderRecord, number: int, file: IO[bytes]) -> Noted:
+    """Return a message as it is noted; the journal's ``file`` tells its key."""
+    file.seek(record.lines[number])
+    _, key, size, *_ = file.readline().rstrip(b"\n").decode("ascii").split("\t")
+    return record.noted(number, notes.decode(key), int(size))

@@ -26,6 +26,9 @@ class Options:
         exclude: the same; a folder that one matches is left out, whatever else says otherwise.
         mapping: how the folders are called in the destination. The options above mean the source's names.
         allow_loss: names of losses to accept (mailstore.convert.LOSSES).
+        delete: delete in the destination what was deleted in the source, as far as that is no more than a sensible
+            share of a folder (see mailstore.convert.removing).
+        force_delete: delete it however much it is; implies ``delete``.
         verify: re-read from the destination what was copied, and compare.
         journal: path of the journal; None is beside the destination (see mailstore.convert.journal).
         rejected: directory for the bytes of messages that could not be stored; None is beside the destination
@@ -42,12 +45,19 @@ class Options:
     exclude: tuple[str, ...] = ()
     mapping: FolderMapping = field(default_factory=FolderMapping)
     allow_loss: frozenset[str] = frozenset()
+    delete: bool = False
+    force_delete: bool = False
     verify: bool = True
     journal: str | None = None
     rejected: str | None = None
     pop3_uidl: str = ""
     processes: int = 0
     pace: Pace | None = None
+
+    @property
+    def deletes(self) -> bool:
+        """Whether to delete anything: ``delete`` or ``force_delete``."""
+        return self.delete or self.force_delete
 
     @property
     def workers(self) -> int:

@@ -8,26 +8,24 @@ journal makes it safe to run again after that, after a kill, and at any time.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from contextlib import ExitStack
-from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from mailstore.convert.folder import copy_folder
 from mailstore.convert.identity import check_apart, pair_identity
-from mailstore.convert.journal import Journal, Way, journal_path
+from mailstore.convert.journal import Journal, journal_path
 from mailstore.convert.leftout import left_out
-from mailstore.convert.losses import carried, find_losses, refuse
-from mailstore.convert.mapping import Route
+from mailstore.convert.losses import find_losses, refuse
+from mailstore.convert.onepass import Pass
 from mailstore.convert.options import Options, ProgressCallback
 from mailstore.convert.popids import PopIds
 from mailstore.convert.rejected import Rejected
-from mailstore.convert.report import FolderReport, Report
+from mailstore.convert.renaming import find_stale
+from mailstore.convert.report import Report
 from mailstore.convert.routing import find_routes, refuse_collisions
-from mailstore.convert.run import FolderRun, Run
-from mailstore.errors import FolderError, MailstoreError, ReadOnlyStore, Unsupported
-from mailstore.model.changes import FolderInfo
+from mailstore.convert.run import Run
+from mailstore.errors import ReadOnlyStore
 from mailstore.model.names import FolderPath
 from mailstore.store import Store
 
@@ -39,7 +37,8 @@ def convert(
 
     Bytes, order, flags, keywords, internal and saved dates, envelope senders, POP3 ids, folders, subscriptions and
     special uses travel; UIDs and UIDVALIDITY too where the source records them and the destination folder is new.
-    Run again, it copies only what has come to the source since. The source is not changed. On return everything
+    Run again, it carries what has changed in the source since: new messages, flags, moves, folders with another name,
+    and, where ``options`` ask for it, deletions. The source is not changed. On return everything
     copied is durable and, unless ``options.verify`` is off, was read again and compared. A quota of the destination is
     kept up to date and stops nothing: ``destination.quota.usage()`` tells where it stands then.
 
@@ -104,7 +103,8 @@ class Conversion:
 
         Args:
             folders: look at these folders of the source alone, of those that the options select; None is all. One that
-                is not there (any more) is passed over.
+                is there no more counts as deleted or renamed. A message that was moved is recognised where both
+                folders are looked at in the same pass, or the one that it left in an earlier one.
 
         Raises:
             LossRefused, NoSuchFolder, UsageError, StorageFull …: as for ``convert``.
@@ -112,7 +112,8 @@ class Conversion:
         """
         started = time.monotonic()
         options, destination = self._options, self._destination
-        options.select(self._source.folders())
+        everything = self._source.folders()
+        options.select(everything)
         routing = find_routes(self._source, destination, options)
         refuse_collisions(routing, options)
         routes = [one for one in routing.routes if folders is None or one.source.path in folders]
@@ -123,11 +124,16 @@ class Conversion:
         rejected = Rejected(options, destination.location)
         journal = self._open_journal()
         run = Run(self._source, destination, options, journal, report, rejected, self._progress)
+        placed = {one.source.path: one.target.path for one in routing.routes}
+        stale = find_stale(journal.ways, options, placed, {info.path for info in everything if info.selectable})
+        if folders is not None:
+            stale = [way for way in stale if way.path in folders]
         with destination.quota.unenforced():
-            same = _copy_folders(run, routes)
+            same = Pass(run, routes, stale).carry()
         if folders is None:
             report.add_omissions(left_out(self._source, (one.source.path for one in routes)))
         journal.sync()
+        journal.compact()
         if options.verify:
             report.verified = same
         report.seconds = time.monotonic() - started
@@ -138,42 +144,3 @@ class Conversion:
             source = pair_identity(self._source.location, self._destination.location)
             self._journal = self._close.enter_context(Journal(self._path, source))
         return self._journal
-
-
-def _copy_folders(run: Run, routes: Sequence[Route]) -> bool:
-    going = carried([one.target for one in routes], run.destination.capabilities)
-    there = {info.path: info for info in run.destination.folders()}
-    same = True
-    for source, target, alone in routes:
-        way = Way(source.path, target.path)
-        if source.selectable:
-            folder = FolderRun(run, way, FolderReport(*way), alone)
-            run.report.folders.append(folder.report)
-            if way.target in going:
-                same &= copy_folder(run, folder)
-            else:
-                _leave_out(run, folder)
-        if way.target in going:
-            _carry_attributes(run, way, target, there.get(way.target))
-    return same
-
-
-def _leave_out(run: Run, folder: FolderRun) -> None:
-    """Count a folder that was given up with an allowed loss."""
-    try:
-        folder.report.skipped = run.source.folder(folder.path).state().messages
-    except MailstoreError as error:
-        folder.fail(error)
-
-
-def _carry_attributes(run: Run, way: Way, info: FolderInfo, there: FolderInfo | None) -> None:
-    """Carry the subscription and the special use where they are not there already."""
-    capabilities = run.destination.capabilities
-    before = there or replace(info, subscribed=False, special_use=None)
-    try:
-        if info.subscribed and not before.subscribed and capabilities.subscriptions:
-            run.destination.subscribe(way.target)
-        if info.selectable and info.special_use not in (None, before.special_use) and capabilities.special_use:
-            run.destination.set_special_use(way.target, info.special_use)
-    except (FolderError, Unsupported) as error:
-        run.report.add_error(way.path, error)

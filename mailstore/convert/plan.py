@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from mailstore.convert.identity import pair_identity
-from mailstore.convert.journal import Way, journal_path, read_records
+from mailstore.convert.journal import journal_path, read_ways
 from mailstore.convert.leftout import left_out
 from mailstore.convert.losses import LossScan, carried, known_keywords
 from mailstore.convert.mapping import Collision
 from mailstore.convert.options import Options
+from mailstore.convert.pairing import Found, look_at
 from mailstore.convert.popids import PopIds
+from mailstore.convert.record import ABSENT, Way
+from mailstore.convert.renaming import find_renamed, find_stale
 from mailstore.convert.report import Loss, Problem, damages, omission_dict, one_line
 from mailstore.convert.routing import find_routes
 from mailstore.errors import MailstoreError, NoSuchStore
 from mailstore.model.changes import Omission
-from mailstore.model.info import DIGEST, META, SIZE
+from mailstore.model.info import META, SIZE, Row
 from mailstore.model.names import FolderPath
 from mailstore.spi import Location
 from mailstore.store import Store, open_store
@@ -40,6 +44,14 @@ class PlannedFolder:
     unreadable: int
     carried: bool
     """False where the destination cannot have the folder."""
+    moved: int = 0
+    """Messages that would be moved here within the destination."""
+    updated: int = 0
+    """Messages that an earlier run has stored, of which flags or keywords would be changed."""
+    gone: int = 0
+    """Messages that an earlier run has stored and that the source has no more."""
+    renamed_from: FolderPath | None = None
+    """The destination's folder that would be renamed."""
 
     def to_dict(self) -> dict[str, object]:
         """Return it as plain values for JSON."""
@@ -51,6 +63,10 @@ class PlannedFolder:
             "already": self.already,
             "unreadable": self.unreadable,
             "carried": self.carried,
+            "moved": self.moved,
+            "updated": self.updated,
+            "gone": self.gone,
+            "renamed_from": None if self.renamed_from is None else str(self.renamed_from),
         }
 
 
@@ -89,6 +105,21 @@ class Plan:
         """Messages that an earlier run has stored."""
         return sum(folder.already for folder in self.folders)
 
+    @property
+    def moved(self) -> int:
+        """Messages that would be moved within the destination."""
+        return sum(folder.moved for folder in self.folders)
+
+    @property
+    def updated(self) -> int:
+        """Messages of which flags or keywords would be changed."""
+        return sum(folder.updated for folder in self.folders)
+
+    @property
+    def gone(self) -> int:
+        """Messages that an earlier run has stored and that the source has no more."""
+        return sum(folder.gone for folder in self.folders)
+
     def to_dict(self) -> dict[str, object]:
         """Return the plan as plain values for JSON (schema in docs/convert.md)."""
         return {
@@ -98,6 +129,9 @@ class Plan:
             "messages": self.messages,
             "bytes": self.size,
             "already": self.already,
+            "moved": self.moved,
+            "updated": self.updated,
+            "gone": self.gone,
             "losses": [loss.to_dict() for loss in self.losses],
             "problems": [problem.to_dict() for problem in self.problems],
             "collisions": [
@@ -136,22 +170,39 @@ def plan(source: Store, destination: Store | Location, options: Options | None =
 
 
 def _plan(source: Store, destination: Store, location: Location, options: Options) -> Plan:
-    options.select(source.folders())
+    everything = source.folders()
+    options.select(everything)
     routing = find_routes(source, destination, options)
     targets = [one.target for one in routing.routes]
     scan = LossScan(destination.capabilities, destination.canonical, PopIds(options.pop3_uidl, source.capabilities))
     scan.add_folders(targets)
-    known = read_records(options.journal or journal_path(location), pair_identity(source.location, location))
     going = carried(targets, destination.capabilities)
-    folders: list[PlannedFolder] = []
+    placed = {one.source.path: one.target.path for one in routing.routes}
+    ways = {Way(info.path, placed[info.path]): info for info, _, _ in routing.routes if info.selectable}
+    records = read_ways(options.journal or journal_path(location), pair_identity(source.location, location))
+    stale = find_stale(records, options, placed, {info.path for info in everything if info.selectable})
+    new = {way: info for way, info in ways.items() if way not in records or not records[way].live}
+    successors = find_renamed(source, records, stale, new, {info.path for info in destination.folders()})
+    for old, way in successors.items():
+        records[way] = records.pop(old)
     problems: list[Problem] = []
-    for one in routing.routes:
-        if one.source.selectable:
-            way = Way(one.source.path, one.target.path)
-            record = known.get(str(way))
-            digests = Counter(entry.digest for entry in record.entries) if record else Counter[bytes]()
-            folders.append(_plan_folder(scan, source, way, digests, destination, way.target in going, problems))
-    omissions = left_out(source, (one.source.path for one in routing.routes))
+
+    def failed(way: Way, error: MailstoreError) -> None:
+        problems.append(_problem(way.path, 0, error))
+
+    found = look_at(source, records, list(ways), [way for way in stale if way not in successors], failed)
+    before = {way: old.target for old, way in successors.items()}
+    left = Counter(moving.way for one in found.values() for moving in one.look.moves.values())
+    folders = []
+    for way in {**ways, **found}:
+        planned = _planned(way, found.get(way), before.get(way), goes=way.target in going or way not in ways)
+        planned = replace(planned, gone=planned.gone - left[way])
+        if way in ways:
+            keywords = known_keywords(destination, way.target)
+            folders.append(_scan(scan, source, planned, found.get(way), keywords, problems))
+        elif planned.gone:
+            folders.append(planned)
+    omissions = left_out(source, placed)
     problems += damages(omissions)
     return Plan(
         str(source.location),
@@ -164,35 +215,55 @@ def _plan(source: Store, destination: Store, location: Location, options: Option
     )
 
 
-def _plan_folder(
+def _planned(way: Way, found: Found | None, before: FolderPath | None, *, goes: bool) -> PlannedFolder:
+    """Return what the looks have found; that is nothing where nothing is noted of the folder."""
+    renamed_from = None if before == way.target else before
+    if found is None:
+        return PlannedFolder(*way, 0, 0, 0, 0, goes, renamed_from=renamed_from)
+    look, record = found.look, found.record
+    gone = record.count(ABSENT) + len(look.gone) - len(look.back)
+    updated = len(look.changed) + sum(not one.marks.same(record.marks(one.number)) for one in look.same)
+    moved = len(look.moves)
+    return PlannedFolder(*way, look.messages, look.size, look.there, 0, goes, moved, updated, gone, renamed_from)
+
+
+def _scan(
     scan: LossScan,
     source: Store,
-    way: Way,
-    stored: Counter[bytes],
-    destination: Store,
-    goes: bool,
+    planned: PlannedFolder,
+    found: Found | None,
+    keywords: dict[str, str],
     problems: list[Problem],
 ) -> PlannedFolder:
-    keywords = known_keywords(destination, way.target)
-    want = META | SIZE | max(scan.want, 0) | (DIGEST if stored else 0) | scan.pop_ids.want
-    messages = size = already = unreadable = 0
+    """Look at the messages that would be copied."""
+    messages = size = unreadable = 0
     try:
-        stamp = scan.pop_ids.stamper(way.path, source.driver.folder(way.path))
-        for row in source.folder(way.path).rows(want):
+        stamp = scan.pop_ids.stamper(planned.folder, source.driver.folder(planned.folder))
+        for row in _rows(source, planned, found, max(scan.want, 0) | scan.pop_ids.want):
             messages += 1
             if row.error is not None:
                 unreadable += 1
-                problems.append(_problem(way.path, messages, row.error))
+                problems.append(_problem(planned.folder, messages, row.error))
                 continue
             size += row.size or 0
-            if row.digest is not None and stored[row.digest]:
-                stored[row.digest] -= 1
-                already += 1
-            elif goes:
-                scan.add_message(way.path, messages, row if stamp is None else stamp(row), keywords)
+            if planned.carried:
+                scan.add_message(planned.folder, messages, row if stamp is None else stamp(row), keywords)
     except MailstoreError as error:
-        problems.append(_problem(way.path, 0, error))
-    return PlannedFolder(way.path, way.target, messages, size, already, unreadable, goes)
+        problems.append(_problem(planned.folder, 0, error))
+    if found is None:
+        return replace(planned, messages=messages, size=size, unreadable=unreadable)
+    return replace(planned, unreadable=unreadable)
+
+
+def _rows(source: Store, planned: PlannedFolder, found: Found | None, want: int) -> Iterator[Row]:
+    """Yield what would be copied."""
+    folder = source.folder(planned.folder)
+    if found is None:
+        yield from folder.rows(META | SIZE | want)
+        return
+    yield from (row for _, row in found.look.broken)
+    new = [uid for uid in found.look.new if uid not in found.look.moves]
+    yield from (message.row for message in folder.fetch(new, META | SIZE | want))
 
 
 def _problem(path: FolderPath, position: int, error: MailstoreError) -> Problem:

@@ -71,6 +71,10 @@ class Problem:
         }
 
 
+COUNTS = ("found", "copied", "moved", "skipped", "failed", "updated", "deleted", "kept")
+"""What is counted of messages; the first is the sum of the four that follow."""
+
+
 @dataclass(slots=True)
 class FolderReport:
     """What became of one folder."""
@@ -83,6 +87,18 @@ class FolderReport:
     skipped: int = 0
     """Already there by an earlier run, or given up with an allowed loss."""
     failed: int = 0
+    moved: int = 0
+    """Moved within the destination, as they were in the source; they are neither copied nor skipped."""
+    updated: int = 0
+    """Those whose flags or keywords were changed, of the ones skipped or moved."""
+    deleted: int = 0
+    """Deleted in the destination since the source has them no more."""
+    kept: int = 0
+    """In the destination still though the source has them no more."""
+    renamed_from: FolderPath | None = None
+    """What the destination's folder was called before."""
+    removed: bool = False
+    """The destination's folder was deleted since the source has it no more."""
     size: int = 0
     """Bytes of the messages copied."""
     uids_kept: bool | None = None
@@ -91,19 +107,20 @@ class FolderReport:
     @property
     def found(self) -> int:
         """Messages that the source has."""
-        return self.copied + self.skipped + self.failed
+        return self.copied + self.moved + self.skipped + self.failed
+
+    def counts(self) -> dict[str, int]:
+        """Return all COUNTS."""
+        return {name: getattr(self, name) for name in COUNTS}
 
     def to_dict(self) -> dict[str, object]:
         """Return it as plain values for JSON."""
         return {
             "folder": str(self.folder),
             "target": str(self.target),
-            "messages": {
-                "found": self.found,
-                "copied": self.copied,
-                "skipped": self.skipped,
-                "failed": self.failed,
-            },
+            "renamed_from": None if self.renamed_from is None else str(self.renamed_from),
+            "removed": self.removed,
+            "messages": self.counts(),
             "bytes": self.size,
             "uids": None if self.uids_kept is None else "kept" if self.uids_kept else "new",
         }
@@ -159,6 +176,40 @@ class Report:
         return sum(folder.failed for folder in self.folders)
 
     @property
+    def moved(self) -> int:
+        """Messages that were moved within the destination."""
+        return sum(folder.moved for folder in self.folders)
+
+    @property
+    def updated(self) -> int:
+        """Messages whose flags or keywords were changed."""
+        return sum(folder.updated for folder in self.folders)
+
+    @property
+    def deleted(self) -> int:
+        """Messages deleted in the destination."""
+        return sum(folder.deleted for folder in self.folders)
+
+    @property
+    def kept(self) -> int:
+        """Messages that stay in the destination though the source has them no more."""
+        return sum(folder.kept for folder in self.folders)
+
+    def counts(self) -> dict[str, int]:
+        """Return all COUNTS."""
+        return {name: getattr(self, name) for name in COUNTS}
+
+    @property
+    def renamed(self) -> int:
+        """Folders that were renamed in the destination."""
+        return sum(folder.renamed_from is not None for folder in self.folders)
+
+    @property
+    def removed(self) -> int:
+        """Folders that were deleted in the destination."""
+        return sum(folder.removed for folder in self.folders)
+
+    @property
     def size(self) -> int:
         """Bytes of the messages copied."""
         return sum(folder.size for folder in self.folders)
@@ -196,12 +247,7 @@ class Report:
             "source": self.source,
             "destination": self.destination,
             "folders": [folder.to_dict() for folder in self.folders],
-            "messages": {
-                "found": self.found,
-                "copied": self.copied,
-                "skipped": self.skipped,
-                "failed": self.failed,
-            },
+            "messages": self.counts(),
             "bytes": self.size,
             "losses": [loss.to_dict() for loss in self.losses],
             "problems": [problem.to_dict() for problem in self.problems],

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mailstore.convert.journal import Journal, Way
+from mailstore.convert.journal import Journal
 from mailstore.convert.options import Options, Progress, ProgressCallback
+from mailstore.convert.record import FolderRecord, Way
 from mailstore.convert.rejected import Rejected
 from mailstore.convert.report import FolderReport, Report
 from mailstore.convert.transit import Fact, Taken
@@ -60,7 +61,11 @@ class FolderRun:
     alone: bool = True
     """No other folder of the source goes to the same target: UIDs can be kept."""
     expected: dict[int, Fact] = field(default_factory=dict)
-    """What must be in the destination, by its UID there."""
+    """What must be in the destination and was not compared yet, by its UID there, in the source's order."""
+    last: int = 0
+    """UID in the destination of the last message compared of those that came in order."""
+    same: bool = True
+    """Nothing that was compared differs."""
 
     @property
     def path(self) -> FolderPath:
@@ -71,6 +76,11 @@ class FolderRun:
     def target(self) -> FolderPath:
         """The folder in the destination."""
         return self.way.target
+
+    @property
+    def record(self) -> FolderRecord:
+        """What the journal notes."""
+        return self.run.journal.record(self.way)
 
     def fail(self, error: MailstoreError) -> None:
         """Note that the folder as a whole could not be handled (any further)."""
@@ -94,7 +104,8 @@ class FolderRun:
 
     def stored(self, facts: Sequence[Fact], uids: Sequence[int], same_uidvalidity: bool) -> None:
         """Take messages that the destination has stored into report and expectation."""
-        self.expected.update(zip(uids, facts, strict=True))
+        if self.run.options.verify:
+            self.expected.update(zip(uids, facts, strict=True))
         report = self.report
         report.copied += len(facts)
         report.size += sum(fact.size for fact in facts)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from mailstore.convert import Report
+from mailstore.convert.report import COUNTS
 from mailstore.migrate.result import Migration, Result
 
 Facts = dict[str, object]
@@ -25,12 +26,7 @@ def report_facts(migration: Migration, *, running: bool = False) -> Facts:
         "started": datetime.fromtimestamp(migration.started, UTC).isoformat(),
         "seconds": round(migration.seconds, 3),
         "accounts": {"found": len(migration.results)} | {str(status): n for status, n in migration.counts.items()},
-        "messages": {
-            "found": _sum(reports, lambda one: one.found),
-            "copied": _sum(reports, lambda one: one.copied),
-            "skipped": _sum(reports, lambda one: one.skipped),
-            "failed": _sum(reports, lambda one: one.failed),
-        },
+        "messages": {name: sum(one.counts()[name] for one in reports) for name in COUNTS},
         "bytes": _sum(reports, lambda one: one.size),
         "set_aside": _sum(reports, set_aside),
         "conversions": [_conversion(result) for result in migration.results],

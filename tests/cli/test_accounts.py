@@ -129,7 +129,11 @@ def test_an_account_that_fails(mstore, old, tmp_path):
     report = report_of(tmp_path / "r.json")
     assert (report["status"], states(report)) == ("failed", {"ann": "done", "bob": "failed"})
     assert report["accounts"] == {"found": 2, "done": 1, "failed": 1, "interrupted": 0, "waiting": 0}
-    assert report["messages"] == {"found": 7, "copied": 6, "skipped": 0, "failed": 1}
+    assert {name: count for name, count in report["messages"].items() if count} == {
+        "found": 7,
+        "copied": 6,
+        "failed": 1,
+    }
 
 
 def test_no_more_after_too_many_errors(mstore, old, tmp_path):

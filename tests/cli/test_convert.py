@@ -14,13 +14,17 @@ def bodies(location):
         }
 
 
+def counts(report):
+    return tuple(report["messages"][name] for name in ("found", "copied", "skipped", "failed"))
+
+
 def test_the_report(mstore, memory, messages, tmp_path):
     ran = mstore("convert", memory, f"sqlite:{tmp_path}/mail.db", "--json")
     assert (ran.exit_code, ran.stderr) == (0, "")
     report = ran.object
     assert report["source"] == memory
     assert report["destination"] == f"sqlite:{tmp_path}/mail.db"
-    assert report["messages"] == {"found": 4, "copied": 4, "skipped": 0, "failed": 0}
+    assert counts(report) == (4, 4, 0, 0)
     assert report["bytes"] == sum(map(len, messages.values())) + len(messages["plain"])
     assert (report["losses"], report["problems"], report["verified"]) == ([], [], True)
     assert [folder["folder"] for folder in report["folders"]] == ["INBOX", "Archive/2024"]
@@ -42,12 +46,10 @@ def test_again_copies_nothing(mstore, memory, tmp_path):
     assert mstore("convert", memory, dest).exit_code == 0
     ran = mstore("convert", memory, dest, "--json")
     assert ran.exit_code == 0
-    assert ran.object["messages"] == {"found": 4, "copied": 0, "skipped": 4, "failed": 0}
+    assert counts(ran.object) == (4, 0, 4, 0)
     with open_store(memory) as store:
         store.inbox.append(b"Subject: late\n\n")
-    assert mstore("convert", memory, dest, "--json").object["messages"] == {
-        "found": 5, "copied": 1, "skipped": 4, "failed": 0,
-    }  # fmt: skip
+    assert counts(mstore("convert", memory, dest, "--json").object) == (5, 1, 4, 0)
     assert bodies(dest) == bodies(memory)
 
 
@@ -115,7 +117,7 @@ def test_losses_are_refused_unless_allowed(mstore, memory, tmp_path):
     assert (ran.exit_code, ran.stderr) == (1, "mstore: Archive/2024: left out, as allowed, with 1 message\n")
     report = ran.object
     assert [loss["name"] for loss in report["losses"]] == names
-    assert report["messages"] == {"found": 4, "copied": 3, "skipped": 1, "failed": 0}
+    assert counts(report) == (4, 3, 1, 0)
     people = mstore("convert", memory, dest, *allowed)
     assert "Lost, as allowed: " in people.text
     assert "left out" in mstore("convert", memory, dest, "-n").text
@@ -128,7 +130,7 @@ def test_a_message_that_cannot_be_read_is_named_and_the_rest_goes_on(mstore, tmp
     ran = mstore("convert", source, f"sqlite:{tmp_path}/mail.db", "--json")
     assert ran.exit_code == 1
     report = ran.object
-    assert report["messages"] == {"found": 3, "copied": 2, "skipped": 0, "failed": 1}
+    assert counts(report) == (3, 2, 0, 1)
     (problem,) = report["problems"]
     assert (problem["folder"], problem["position"]) == ("INBOX", 2)
     assert problem["reason"]
@@ -207,7 +209,7 @@ def test_a_message_that_is_refused_is_set_aside(mstore, memory, messages, tmp_pa
     ran = mstore("convert", memory, f"{memory}-dest", "--rejected", tmp_path / "aside", "--json")
     assert ran.exit_code == 1
     report = ran.object
-    assert report["messages"] == {"found": 4, "copied": 3, "skipped": 0, "failed": 1}
+    assert counts(report) == (4, 3, 0, 1)
     (problem,) = report["problems"]
     (aside,) = (tmp_path / "aside").iterdir()
     assert (problem["folder"], problem["position"], problem["error"]) == ("INBOX", 2, "MessageTooLarge")
@@ -268,3 +270,44 @@ def test_a_packed_archive(mstore, memory, tmp_path):
         assert (ran.exit_code, ran.object["messages"]["copied"], ran.object["destination"]) == (0, copied, dest)
     assert (tmp_path / "mail.mbox.gz").read_bytes().startswith(b"\x1f\x8b")
     assert mstore("verify", memory, dest, *rules).exit_code == 0
+
+
+def test_again_carries_what_changed(mstore, tmp_path):
+    source, dest = f"sqlite:{tmp_path}/from.db", f"maildir:{tmp_path}/to"
+    with open_store(source, create=True) as store:
+        for folder in ("INBOX", "Old", "Gone"):
+            for n in range(3):
+                store.folder(folder, create=True).append(f"Subject: {folder} {n}\n\n".encode())
+    assert mstore("convert", source, dest).exit_code == 0
+    with open_store(source) as store:
+        store.inbox.add_flags([1], ["\\Flagged"])
+        store.inbox.expunge([2], only_deleted=False)
+        store.inbox.move([3], store.folder("Old"))
+        store.rename("Old", "New")
+        store.delete("Gone")
+    planned = mstore("convert", source, dest, "--dry-run")
+    changes = [
+        "INBOX: 1 with changed flags, 1 that SOURCE has no more",
+        "New: renamed from Old, 1 moved here",
+        "Gone: 3 that SOURCE has no more",
+    ]
+    assert [line for line in planned.lines if ": " in line and not line.startswith("sqlite")] == changes
+    ran = mstore("convert", source, dest)
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert ran.lines[-4:-1] == [
+        "INBOX: 1 with changed flags, 1 kept that SOURCE has no more",
+        "New: renamed from Old, 1 moved here",
+        "Gone: 3 kept that SOURCE has no more",
+    ]
+    assert ran.lines[-1].startswith("5 found, 0 copied (0 bytes), 1 moved, 4 skipped, 0 failed; verified; ")
+    ran = mstore("convert", source, dest, "--delete")
+    assert ran.exit_code == 1
+    assert ran.stderr == (
+        "mstore: Gone: nothing is left in the source of what was carried: 3 message(s) stay in the destination; "
+        "if they are to go, force it (--force-delete)\n"
+    )
+    assert ran.lines[-3:-1] == ["INBOX: 1 deleted", "Gone: 3 kept that SOURCE has no more"]
+    ran = mstore("convert", source, dest, "--force-delete", "--json")
+    assert (ran.exit_code, ran.object["messages"]["deleted"]) == (0, 3)
+    assert [folder["removed"] for folder in ran.object["folders"]] == [False, False, True]
+    assert {name: len(found) for name, found in bodies(dest).items()} == {"INBOX": 1, "New": 4}

@@ -81,6 +81,7 @@ def test_a_report_is_plain_values(old: Store) -> None:
     report = convert(old, open_store("memory:"), quiet(folders=(FolderPath(("Work",)),))).to_dict()
     seconds = report.pop("seconds")
     assert isinstance(seconds, float)
+    counts = {"found": 1, "copied": 1, "moved": 0, "skipped": 0, "failed": 0, "updated": 0, "deleted": 0, "kept": 0}
     assert report == {
         "source": "memory:",
         "destination": "memory:",
@@ -88,12 +89,14 @@ def test_a_report_is_plain_values(old: Store) -> None:
             {
                 "folder": "Work",
                 "target": "Work",
-                "messages": {"found": 1, "copied": 1, "skipped": 0, "failed": 0},
+                "renamed_from": None,
+                "removed": False,
+                "messages": counts,
                 "bytes": 12,
                 "uids": "kept",
             }
         ],
-        "messages": {"found": 1, "copied": 1, "skipped": 0, "failed": 0},
+        "messages": counts,
         "bytes": 12,
         "losses": [],
         "problems": [],

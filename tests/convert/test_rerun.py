@@ -219,7 +219,5 @@ def test_what_was_not_compared_is_compared_by_the_next_run(old: Store, kind: str
     report, _ = run(old, kind, quick_path)
     assert counts(report) == (6, 0, 6, 0)
     assert report.verified is False
-    assert [(problem.folder, problem.position, problem.error) for problem in report.problems] == [
-        ("Work", 2, "missing")
-    ]
+    assert [(problem.folder, problem.uid, problem.error) for problem in report.problems] == [("Work", 4, "missing")]
     assert not report.ok
