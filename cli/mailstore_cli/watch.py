@@ -53,7 +53,11 @@ from mailstore_cli.render import out, out_json, say
     metavar="FOLDER",
     help="This folder only. Repeatable.",
 )
-@click.option("--since", metavar="TOKEN", help="Begin with what changed since a token that --tokens printed.")
+@click.option(
+    "--since",
+    metavar="TOKEN",
+    help="Begin with what changed since a token that --tokens printed; empty: with all that is there.",
+)
 @click.option(
     "--state",
     type=click.Path(dir_okay=False),

@@ -125,6 +125,30 @@ def test_a_file_system_that_goes_away_and_comes_back(tmp_path: Path) -> None:
         subprocess.run(["umount", "-l", place], check=False)
 
 
+@pytest.mark.root
+def test_a_file_system_that_is_unmounted_is_told(tmp_path: Path) -> None:
+    """Nothing of it is open, so that the kernel says IN_UNMOUNT: no safety poll is needed to hear of it."""
+    place = tmp_path / "mount"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "tmpfs", str(place)]
+    if os.getuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        refuse("no file systems can be mounted here")
+    try:
+        with open_store(f"maildir:{place}/M", create=True) as other:
+            other.create("A").append(MAIL)
+        with open_store(f"maildir:{place}/M", index="memory") as store, store.watch(since="") as watch:
+            replica = Replica()
+            for event in watch.batch(10):
+                replica.apply(event)
+            assert {str(path): len(messages) for path, messages in replica.folders.items()} == {"INBOX": 0, "A": 1}
+            subprocess.run(["umount", place], check=True)
+            for event in heard(watch, 1):
+                replica.apply(event)
+            assert {str(path): len(messages) for path, messages in replica.folders.items()} == {"INBOX": 0}
+    finally:
+        subprocess.run(["umount", "-l", place], check=False, capture_output=True)
+
+
 def test_a_commit_in_the_midst_of_a_look_is_our_own_in_the_next(maildir: Store) -> None:
     with maildir.watch(own=False) as watch:
         changes_of = watch._source.changes_of
