@@ -11,10 +11,11 @@ Nothing is raised, whatever the bytes are: what is no number or range is passed 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from mailstore.formats.headers import fields
+from mailstore.formats.sylpheed import read_mark
 from mailstore.model.flags import (
     ANSWERED,
     FLAGGED,
@@ -115,11 +116,17 @@ class Sequences:
         ranges: by name, public and private.
         unseen: names of the sequences of messages that nobody has read.
         ignored: names that say nothing of a message, besides RESERVED.
+        bits: what Sylpheed or Claws Mail marked, by number (mailstore.formats.sylpheed): they say whether it is read.
     """
 
     def __init__(
-        self, ranges: dict[str, Ranges], unseen: Iterable[str] = (UNSEEN,), ignored: Iterable[str] = ()
+        self,
+        ranges: Mapping[str, Ranges],
+        unseen: Iterable[str] = (UNSEEN,),
+        ignored: Iterable[str] = (),
+        bits: Mapping[int, int] | None = None,
     ) -> None:
+        self._bits = bits or {}
         self._unseen = [ranges[name] for name in unseen if name in ranges]
         self._flags = [(bit, ranges[name]) for name, bit in _FLAGS.items() if name in ranges]
         passed = RESERVED | {*ignored} | {*unseen} | _FLAGS.keys()
@@ -131,11 +138,16 @@ class Sequences:
 
     def marks(self, number: int) -> Marks:
         r"""Return a message's flags and keywords; one that is in no ``unseen`` sequence is ``\Seen``."""
-        flags = 0 if any(_holds(runs, number) for runs in self._unseen) else SEEN
+        bits = self._bits.get(number)
+        if bits is None:
+            flags = 0 if any(_holds(runs, number) for runs in self._unseen) else SEEN
+            keywords: list[str] = []
+        else:
+            flags, keywords = read_mark(bits)
         for bit, runs in self._flags:
             if _holds(runs, number):
                 flags |= bit
-        keywords = [keyword for keyword, runs in self._keywords if _holds(runs, number)]
+        keywords += [keyword for keyword, runs in self._keywords if _holds(runs, number)]
         return Marks(flags, unite_keywords(NO_KEYWORDS, keywords) if keywords else NO_KEYWORDS)
 
     def odd(self, number: int) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from support.foreign import Mh
 
 from mailstore import BODY, INBOX, META, SIZE, FolderPath, LocationError, NotAStore, Store, open_store
 from mailstore.convert import Options, convert
-from mailstore.model.flags import ANSWERED, FLAGGED, SEEN
+from mailstore.model.flags import ANSWERED, DELETED, FLAGGED, SEEN
 from mailstore.testing.observe import listing, paths
 
 WORK = FolderPath(("work",))
@@ -45,6 +46,17 @@ def test_flags_and_keywords(home: Path) -> None:
             "2": (0, {"Ada"}),
             "3": (SEEN | ANSWERED | FLAGGED, {"Ada"}),
         }
+
+
+@pytest.mark.parametrize("name", [".claws_mark", ".sylpheed_mark"])
+def test_marks_of_claws_and_sylpheed(home: Path, name: str) -> None:
+    (home / "Mail/inbox" / name).write_bytes(struct.pack("=7I", 2, 1, 1 << 2, 2, 1 << 3 | 1 << 4, 3, 1 << 1))
+    with open_store(f"mh:{home}/Mail") as store:
+        assert marks(store) == {"1": (SEEN | FLAGGED, set()), "2": (SEEN | ANSWERED | DELETED, set()), "3": (0, set())}
+        token = store.inbox.changes().token
+        (home / "Mail/inbox" / name).write_bytes(struct.pack("=3I", 2, 3, 0))
+        delta = store.inbox.changes(token)
+        assert {row.key: row.flags for batch in delta.batches for row in batch} == {"1": 0, "2": 0, "3": SEEN}
 
 
 def test_without_sequences_all_is_read(home: Path) -> None:

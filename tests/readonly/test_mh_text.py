@@ -1,11 +1,13 @@
 """The text files of MH: what they say, and that nothing they hold is an error."""
 
+import struct
+
 from hypothesis import given
 from hypothesis import strategies as st
 from support.foreign import ranges
 
-from mailstore.formats import mh
-from mailstore.model.flags import ANSWERED, FLAGGED, SEEN
+from mailstore.formats import mh, sylpheed
+from mailstore.model.flags import ANSWERED, DELETED, FLAGGED, SEEN
 
 SEQUENCES = b"""unseen: 3-5 9
 cur: 7
@@ -65,6 +67,33 @@ def test_names_of_files() -> None:
     assert [name for name in (",1", "#12", ",x", ",", ",,1") if mh.is_removed(name)] == [",1", "#12"]
 
 
+def test_marks_of_sylpheed_and_claws() -> None:
+    """In both byte orders; the later entry stands, half an entry at the end does not."""
+    entries = [(1, 0), (2, 0b111111), (1, 1 << 13 | 2 << 7), (7, 2)]
+    for order in "<>":
+        data = struct.pack(f"{order}9I", 2, *(word for entry in entries for word in entry)) + b"\1\0\0"
+        assert sylpheed.parse_marks(data) == {1: 1 << 13 | 2 << 7, 2: 0b111111, 7: 2}
+    assert sylpheed.read_mark(1 << 13 | 2 << 7) == (SEEN, ["$Junk", "colorlabel-red"])
+    assert sylpheed.read_mark(0b111111) == (FLAGGED | DELETED | ANSWERED, ["$Forwarded"])
+    assert sylpheed.parse_marks(b"\3\0\0\0" + bytes(8)) == sylpheed.parse_marks(b"") == {}
+
+
+def test_marks_and_sequences_together() -> None:
+    sequences = mh.Sequences(mh.parse_sequences(b"unseen: 1 3\nflagged: 1\nwork: 2\n"), bits={1: 0, 2: 1 << 1})
+    assert [sequences.marks(number) for number in (1, 2, 3, 4)] == [
+        (SEEN | FLAGGED, frozenset()),
+        (0, {"work"}),
+        (0, frozenset()),
+        (SEEN, frozenset()),
+    ]
+
+
+@given(st.dictionaries(st.integers(1, 1 << 31), st.integers(0, (1 << 32) - 1), max_size=9), st.sampled_from("<>"))
+def test_marks_round_trip(wanted: dict[int, int], order: str) -> None:
+    words = [2, *(word for entry in wanted.items() for word in entry)]
+    assert sylpheed.parse_marks(struct.pack(f"{order}{len(words)}I", *words)) == wanted
+
+
 @given(st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), st.sets(st.integers(1, 60)), max_size=5))
 def test_round_trip(wanted: dict[str, set[int]]) -> None:
     text = "".join(f"{name}: {ranges(sorted(numbers))}\n" for name, numbers in wanted.items())
@@ -80,3 +109,5 @@ def test_nothing_is_raised(data: bytes) -> None:
     mh.Sequences(mh.parse_sequences(data)).marks(1)
     mh.parse_private(data)
     mh.parse_profile(data)
+    for bits in sylpheed.parse_marks(b"\2\0\0\0" + data).values():
+        sylpheed.read_mark(bits)

@@ -10,7 +10,7 @@ import os
 import re
 
 from mailstore.drivers.readonly import directories, entries_of
-from mailstore.formats import mh
+from mailstore.formats import mh, sylpheed
 from mailstore.system import fs
 
 _MARKS = (
@@ -19,9 +19,8 @@ _MARKS = (
     ".mew_cache",
     ".mew-cache",
     ".sylpheed_cache",
-    ".sylpheed_mark",
     ".claws_cache",
-    ".claws_mark",
+    *sylpheed.FILES,
 )
 _FIELD = re.compile(rb"[!-9;-~]{1,100}[ \t]*:")
 _MOST_FOLDERS = 200

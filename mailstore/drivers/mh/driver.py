@@ -9,8 +9,8 @@ from mailstore.drivers.mh.folder import MhFolder
 from mailstore.drivers.mh.profile import find_profile, read_small
 from mailstore.drivers.readonly import Directory, ReadOnlyDriver, Tree, directories, omission, see_directory
 from mailstore.errors import NotAStore
-from mailstore.formats import mh
-from mailstore.model.flags import ANSWERED, FLAGGED, SEEN
+from mailstore.formats import mh, sylpheed
+from mailstore.model.flags import ANSWERED, DELETED, FLAGGED, SEEN
 from mailstore.model.names import FolderPath
 from mailstore.spi import Concern, Location, Settings, WatchPoint
 from mailstore.system import fs
@@ -22,7 +22,7 @@ class MhDriver(ReadOnlyDriver):
     """See mailstore.spi.Driver."""
 
     def __init__(self, location: Location, settings: Settings) -> None:
-        super().__init__(location, settings, flags=SEEN | ANSWERED | FLAGGED)
+        super().__init__(location, settings, flags=SEEN | ANSWERED | FLAGGED | DELETED)
         self._profile = find_profile(self.root, location.options.get("profile", ""))
 
     def look(self, directory: str, entries: list[os.DirEntry[str]]) -> Directory:
@@ -31,8 +31,8 @@ class MhDriver(ReadOnlyDriver):
         files = [entry.name for entry in entries if entry.is_file(follow_symlinks=False) and entry.name[:1] != "."]
         removed = [name for name in files if mh.is_removed(name)]
         messages = [name for name in files if mh.is_message(name)]
-        others = [name for name in files if name not in {*removed, *messages}]
-        others = [name for name in others if os.path.join(directory, name) != self._context]
+        known = {*removed, *messages}
+        others = [n for n in files if n not in known and os.path.join(directory, n) != self._context]
         return Directory(
             directory != self.root or bool(messages),
             tuple((name, name) for name in children),
@@ -47,11 +47,12 @@ class MhDriver(ReadOnlyDriver):
     def open_folder(self, path: FolderPath, place: str) -> MhFolder:
         """See ReadOnlyDriver.open_folder."""
         public = os.path.join(place, self._profile.sequences) if self._profile.sequences else ""
-        sources = [file for file in (public, self._context) if file]
+        marks = [os.path.join(place, name) for name in sylpheed.FILES]
+        sources = [file for file in (public, self._context, *marks) if file]
         return MhFolder(self.index, path, place, self._sequences, sources)
 
     def _sequences(self, folder: str) -> mh.Sequences:
-        """Return the sequences of the folder in this directory, public and private, as of now."""
+        """Return the marks of the folder in this directory as of now: sequences public and private, a client's own."""
         profile = self._profile
         ranges: dict[str, mh.Ranges] = {}
         if profile.sequences:
@@ -59,7 +60,8 @@ class MhDriver(ReadOnlyDriver):
         for private in mh.parse_private(read_small(profile.context)):
             if self._is_meant(private.folder, folder):
                 ranges[private.name] = private.ranges
-        return mh.Sequences(ranges, profile.unseen, profile.previous)
+        marks = (sylpheed.parse_marks(read_small(os.path.join(folder, name))) for name in sylpheed.FILES)
+        return mh.Sequences(ranges, profile.unseen, profile.previous, next(filter(None, marks), None))
 
     def _is_meant(self, named: str, folder: str) -> bool:
         """Tell whether a path in the context is this folder's: as it is, or as it was before the tree was moved."""
@@ -91,7 +93,7 @@ class _Concerns:
         self._path, self._sequences = path, sequences
 
     def __call__(self, name: str) -> Concern:
-        if mh.is_message(name) or name == self._sequences:
+        if mh.is_message(name) or name == self._sequences or name in sylpheed.FILES:
             return self._path
         if name == "context":
             return "everything"

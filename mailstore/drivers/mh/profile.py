@@ -15,7 +15,7 @@ from mailstore.formats import mh
 from mailstore.system import fs
 
 PROFILE = ".mh_profile"
-_LARGEST = 4 << 20  # bytes of a file of sequences, a profile or a context; what lies beyond is not looked at
+_LARGEST = 64 << 20  # bytes of a file of sequences or marks, a profile, a context; what lies beyond is not looked at
 
 
 @dataclass(slots=True)

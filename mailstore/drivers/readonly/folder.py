@@ -283,11 +283,13 @@ class FilesFolder(ABC):
         keep = False
         try:
             facts = self.facts(file, dated=bool(want & INTERNAL_DATE))
-            blob = file.blob(facts.start, facts.size)
-            body: Body = blob.read_at(0, blob.size) if blob.size <= CHUNK and want & _CONTENTS else blob
+            size = file.size - facts.start if facts.size is None else facts.size
+            body: Body = b""
+            if want & _CONTENTS:
+                body = file.read_at(facts.start, size) if size <= CHUNK else file.blob(facts.start, size)
             row = bare._replace(
                 internal_date=facts.date,
-                size=body_size(body),
+                size=size,
                 crlf_size=crlf_size_of(body) if want & CRLF_SIZE else None,
                 digest=digest_of(body) if want & DIGEST else None,
                 header=header_of(body) if want & HEADER else None,
