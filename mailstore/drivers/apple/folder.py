@@ -42,7 +42,7 @@ class EmlxFolder(FilesFolder):
                 if is_message(entry.name) and not is_twin(entry.name, names):
                     with suppress(FileNotFoundError):
                         status = entry.stat(follow_symlinks=False)
-                        found.append(Listed(os.path.relpath(entry.path, self.place), status))
+                        found.append(Listed.of(os.path.relpath(entry.path, self.place), status))
         found.sort(key=lambda one: (_number(one.key), one.key))
         self._directories = seen
         return found

@@ -5,10 +5,19 @@ from __future__ import annotations
 import os
 
 from mailstore.drivers.eml.folder import EmlFolder, is_message
-from mailstore.drivers.readonly import Directory, ReadOnlyDriver, Tree, directories, entries_of, omission, see_directory
+from mailstore.drivers.readonly import (
+    Directory,
+    Hint,
+    Tree,
+    WatchedTree,
+    directories,
+    entries_of,
+    omission,
+    see_directory,
+)
 from mailstore.errors import LocationError
 from mailstore.model.names import FolderPath
-from mailstore.spi import Concern, Location, Settings, WatchPoint
+from mailstore.spi import Location, Settings
 from mailstore.system import fs
 
 _CHOICES = ("headers", "none")
@@ -18,7 +27,7 @@ _MOST_FILES = 50
 _MAILDIR = frozenset({"cur", "new", "tmp"})
 
 
-class EmlDriver(ReadOnlyDriver):
+class EmlDriver(WatchedTree):
     """See mailstore.spi.Driver."""
 
     def __init__(self, location: Location, settings: Settings) -> None:
@@ -42,29 +51,11 @@ class EmlDriver(ReadOnlyDriver):
         """See ReadOnlyDriver.facts."""
         return [f"directories of .eml files: {sum(map(bool, tree.folders.values()))}"]
 
-    def watch_points(self) -> list[WatchPoint]:
-        """See Watchable.watch_points: each folder's directory, with what is written in it, and the root."""
-        points = {self.root: WatchPoint(self.root, _outside)}
-        for path, place in self.scan().folders.items():
-            if place:
-                points[place] = WatchPoint(place, _Concerns(path), contents=True)
-        return list(points.values())
-
-
-def _outside(name: str) -> Concern:
-    return None if name.startswith(".") else "listing"
-
-
-class _Concerns:
-    """What a name in a folder's directory hints at."""
-
-    __slots__ = ("_path",)
-
-    def __init__(self, path: FolderPath) -> None:
-        self._path = path
-
-    def __call__(self, name: str) -> Concern:
-        return self._path if is_message(name) else _outside(name)
+    def hint(self, name: str) -> Hint:
+        """See WatchedTree.hint."""
+        if is_message(name):
+            return "messages"
+        return None if name.startswith(".") else "listing"
 
 
 class _EmlFormat:

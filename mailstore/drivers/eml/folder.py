@@ -54,7 +54,7 @@ class EmlFolder(FilesFolder):
             for entry in entries:
                 if is_message(entry.name):
                     with suppress(FileNotFoundError):
-                        found.append(Listed(entry.name, entry.stat(follow_symlinks=False)))
+                        found.append(Listed.of(entry.name, entry.stat(follow_symlinks=False)))
         found.sort(key=lambda one: (natural(one.key), one.key))
         return found
 

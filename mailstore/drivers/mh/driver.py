@@ -7,18 +7,18 @@ import os
 from mailstore.drivers.mh.detect import detect
 from mailstore.drivers.mh.folder import MhFolder
 from mailstore.drivers.mh.profile import find_profile, read_small
-from mailstore.drivers.readonly import Directory, ReadOnlyDriver, Tree, directories, omission, see_directory
+from mailstore.drivers.readonly import Directory, Hint, Tree, WatchedTree, directories, omission, see_directory
 from mailstore.errors import NotAStore
 from mailstore.formats import mh, sylpheed
 from mailstore.model.flags import ANSWERED, DELETED, FLAGGED, SEEN
 from mailstore.model.names import FolderPath
-from mailstore.spi import Concern, Location, Settings, WatchPoint
+from mailstore.spi import Location, Settings
 from mailstore.system import fs
 
 _NOT_FOLDERS = (",", "#")
 
 
-class MhDriver(ReadOnlyDriver):
+class MhDriver(WatchedTree):
     """See mailstore.spi.Driver."""
 
     def __init__(self, location: Location, settings: Settings) -> None:
@@ -75,27 +75,11 @@ class MhDriver(ReadOnlyDriver):
         facts = [f"a tree of MH folders: {len(tree.folders)}"]
         return [*facts, f"the profile is {fs.shown(self._profile.file)}"] if self._profile.file else facts
 
-    def watch_points(self) -> list[WatchPoint]:
-        """See Watchable.watch_points: each folder's directory, with what is written in it."""
-        return [
-            WatchPoint(place, _Concerns(path, self._profile.sequences), contents=True)
-            for path, place in self.scan().folders.items()
-            if place
-        ]
-
-
-class _Concerns:
-    """What a name in a folder's directory hints at."""
-
-    __slots__ = ("_path", "_sequences")
-
-    def __init__(self, path: FolderPath, sequences: str) -> None:
-        self._path, self._sequences = path, sequences
-
-    def __call__(self, name: str) -> Concern:
-        if mh.is_message(name) or name == self._sequences or name in sylpheed.FILES:
-            return self._path
-        if name == "context":
+    def hint(self, name: str) -> Hint:
+        """See WatchedTree.hint."""
+        if mh.is_message(name) or name == self._profile.sequences or name in sylpheed.FILES:
+            return "messages"
+        if name == os.path.basename(self._context):
             return "everything"
         return None if name.startswith((".", *_NOT_FOLDERS)) else "listing"
 

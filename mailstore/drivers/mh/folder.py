@@ -41,7 +41,7 @@ class MhFolder(FilesFolder):
             for entry in entries:
                 if mh.is_message(entry.name) and not entry.is_dir(follow_symlinks=False):
                     with suppress(FileNotFoundError):
-                        found.append(Listed(entry.name, entry.stat(follow_symlinks=False)))
+                        found.append(Listed.of(entry.name, entry.stat(follow_symlinks=False)))
         found.sort(key=lambda one: int(one.key))
         return found
 

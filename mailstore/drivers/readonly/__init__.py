@@ -10,16 +10,19 @@ from mailstore.drivers.readonly.folder import Facts, FilesFolder, Listed
 from mailstore.drivers.readonly.opened import Opened
 from mailstore.drivers.readonly.refusing import Refusing
 from mailstore.drivers.readonly.tree import Directory, Tree, directories, entries_of, omission
+from mailstore.drivers.readonly.watching import Hint, WatchedTree
 
 __all__ = [
     "Directory",
     "Facts",
     "FilesFolder",
+    "Hint",
     "Listed",
     "Opened",
     "ReadOnlyDriver",
     "Refusing",
     "Tree",
+    "WatchedTree",
     "directories",
     "entries_of",
     "omission",

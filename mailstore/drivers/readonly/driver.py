@@ -16,12 +16,12 @@ from mailstore.model.changes import FolderInfo, Omission, StoreDelta, Usage
 from mailstore.model.flags import SYSTEM_FLAGS
 from mailstore.model.measure import digest_of
 from mailstore.model.names import FolderPath
-from mailstore.spi import FolderDriver, Location, Settings, WatchPoint
+from mailstore.spi import FolderDriver, Location, Settings
 from mailstore.system import fs
 
 
 class ReadOnlyDriver(Refusing, ABC):
-    """See mailstore.spi.Driver. A format gives ``look``, ``open_folder``, ``facts`` and perhaps ``watch_points``.
+    """See mailstore.spi.Driver. A format gives ``look``, ``open_folder`` and ``facts``.
 
     Args:
         location: of the store.
@@ -69,10 +69,6 @@ class ReadOnlyDriver(Refusing, ABC):
     def scan(self) -> Tree:
         """Return the folders as of now; INBOX is among them. A folder's place is its id."""
         return walk(self.root, self.look)
-
-    def watch_points(self) -> list[WatchPoint]:
-        """See Watchable.watch_points; none: the store is looked at by the clock."""
-        return []
 
     # --- reading
 

@@ -16,7 +16,7 @@ import os
 import stat
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from mailstore.drivers.readonly.opened import Opened, sign
 from mailstore.drivers.sidecar import Entry, FolderIndex, Found, Index, update
@@ -59,8 +59,15 @@ class Listed(NamedTuple):
 
     key: str
     """Stable, unique in the folder."""
-    status: os.stat_result
-    """What lstat says."""
+    mode: int
+    size: int
+    signed: str
+    """The ``sign`` of the file."""
+
+    @classmethod
+    def of(cls, key: str, status: os.stat_result) -> Self:
+        """Return what is kept of what lstat says: a folder may have a million names."""
+        return cls(key, status.st_mode, status.st_size, sign(status))
 
 
 class Facts(NamedTuple):
@@ -217,21 +224,20 @@ class FilesFolder(ABC):
         found, replaced = [], []
         self._strange = []
         for one in listed:
-            if not stat.S_ISREG(one.status.st_mode):
+            if not stat.S_ISREG(one.mode):
                 self._strange.append(one)
                 continue
-            signed = sign(one.status)
             entry = known.entries.get(one.key)
-            if entry is not None and entry.extra != signed:
+            if entry is not None and entry.extra != one.signed:
                 replaced.append(one.key)
                 entry = None
-            found.append(self._found(one, signed, entry))
+            found.append(self._found(one, entry))
         if replaced:
             known.drop(replaced, known.advance())
         known.reconcile(found, uidvalidity=0, uidnext=0, stamp=stamp)
 
-    def _found(self, one: Listed, signed: str, entry: Entry | None) -> Found:
-        key, size = one.key, one.status.st_size
+    def _found(self, one: Listed, entry: Entry | None) -> Found:
+        key, _, size, signed = one
         if not self.marks_in_files:
             flags, keywords = self.marks(key)
         elif entry is not None:
@@ -316,7 +322,7 @@ class FilesFolder(ABC):
             raise self._unreadable(entry, error.strerror or str(error)) from error
 
     def _strange_row(self, one: Listed) -> Row:
-        kind = _KINDS.get(stat.S_IFMT(one.status.st_mode), "a device")
+        kind = _KINDS.get(stat.S_IFMT(one.mode), "a device")
         text = f"{fs.shown(self.file(one.key))}: {kind}, not a message"
         return self._error_row(0, one.key, UnreadableMessage(text, folder=str(self.path), key=one.key))
 

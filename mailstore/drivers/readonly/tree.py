@@ -44,11 +44,13 @@ class Tree:
         folders: the directory of each folder that holds messages; '' for an INBOX that is not there.
         notes: names that were changed, directories that cannot be read, one fact a line.
         omitted: what lies there and is not taken for mail.
+        directories: all that were looked at, the root first.
     """
 
     folders: dict[FolderPath, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     omitted: list[Omission] = field(default_factory=list)
+    directories: list[str] = field(default_factory=list)
 
 
 Look = Callable[[str, list["os.DirEntry[str]"]], Directory]
@@ -98,6 +100,7 @@ def omission(directory: str, names: Sequence[str], what: str, *, messages: bool 
 
 def _look(tree: Tree, directory: str, look: Look) -> Directory:
     entries = entries_of(directory)
+    tree.directories.append(directory)
     found = look(directory, entries)
     links = [entry.path for entry in entries if entry.is_symlink() and os.path.isdir(entry.path)]
     tree.omitted += [Omission(fs.shown(path), "a link to a directory; it is not followed") for path in links]
