@@ -407,25 +407,32 @@ class Store:
 
         Raises:
             UsageError: ``since`` is no token.
+            StoreBusy: another program is at work in a folder that is to be listed.
         """
         from mailstore.watch import Watch  # late: a delivery does without
         from mailstore.watch.source import Source
+        from mailstore.watch.token import read_token
         from mailstore.watch.usage import QuotaWatch
 
+        points = None if since is None else read_token(since)
         chosen = None if folders is None else [_path(path) for path in folders]
         source = Source(self.driver, self.lock)
         watch = Watch(
             source,
             quota=QuotaWatch(self.quota) if chosen is None else None,
             folders=chosen,
-            since=since,
             own=own,
             latency=latency,
             polling=polling,
             on_close=self._unwatch,
         )
         with self.lock:
-            self._watches.append(watch)
+            self._watches.append(watch)  # before it lists what is there: a commit after that is known for our own
+        try:
+            watch.begin(points)
+        except BaseException:
+            watch.close()
+            raise
         return watch
 
     def _unwatch(self, watch: Watch) -> None:

@@ -28,11 +28,24 @@ ALLOWED: dict[str, frozenset[str]] = {
     "watch": frozenset({"errors", "model", "spi", "quota", "system"}),
     "facade": frozenset({"errors", "model", "spi", "registry", "quota", "watch"}),
     "pages": frozenset({"errors", "system"}),
+    "detection": frozenset({"facade", "registry", "spi", "errors", "model", "system"}),
     "survey": frozenset({"facade", "quota", "registry", "spi", "errors", "model", "formats", "system", "pages"}),
     "convert": frozenset({"facade", "registry", "errors", "model", "search", "formats", "spi", "system"}),
     "search": frozenset({"errors", "model", "formats"}),
     "migrate": frozenset(
-        {"convert", "survey", "delivery", "facade", "registry", "spi", "errors", "model", "system", "pages"}
+        {
+            "convert",
+            "detection",
+            "survey",
+            "delivery",
+            "facade",
+            "registry",
+            "spi",
+            "errors",
+            "model",
+            "system",
+            "pages",
+        }
     ),
     "sync": frozenset({"convert", "facade", "errors", "model", "spi", "system"}),
     "service": frozenset({"errors", "system"}),
@@ -73,6 +86,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
 _PACKAGES = [
     "convert",
     "delivery",
+    "detection",
     "doctor",
     "lmtp",
     "migrate",

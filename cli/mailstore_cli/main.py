@@ -17,6 +17,7 @@ COMMANDS = {
     "mb2md": "mailstore_cli.mb2md:mb2md",
     "sync": "mailstore_cli.sync:sync",
     "verify": "mailstore_cli.verify:verify",
+    "detect": "mailstore_cli.detect:detect",
     "info": "mailstore_cli.info:info",
     "ls": "mailstore_cli.ls:ls",
     "cat": "mailstore_cli.cat:cat",

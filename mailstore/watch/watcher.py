@@ -18,7 +18,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from mailstore.errors import MailstoreError, NoSuchFolder
+from mailstore.errors import MailstoreError, NoSuchFolder, StoreBusy
 from mailstore.model.changes import Change, Delta, FolderInfo, Outcome, Token
 from mailstore.model.events import (
     Event,
@@ -38,7 +38,7 @@ from mailstore.watch.hints import Hints, Marks
 from mailstore.watch.known import LOST_TOKEN, NO_TOKEN, Dropped, Known, key_hash
 from mailstore.watch.own import Own
 from mailstore.watch.source import Source
-from mailstore.watch.token import Point, read_token, write_token
+from mailstore.watch.token import Point, write_token
 from mailstore.watch.usage import QuotaWatch
 
 LATENCY = 0.05
@@ -67,7 +67,6 @@ class Watch:
         *,
         quota: QuotaWatch | None = None,
         folders: Iterable[FolderPath] | None = None,
-        since: str | None = None,
         own: bool = True,
         latency: float = LATENCY,
         polling: bool = False,
@@ -86,7 +85,6 @@ class Watch:
         self._ready: deque[Event] = deque()
         self._told: dict[FolderPath, Point] = {}
         self._look_again = self._retry = 0.0
-        self._begin(None if since is None else read_token(since))
 
     @property
     def problems(self) -> Sequence[str]:
@@ -190,8 +188,12 @@ class Watch:
 
     # --- looking
 
-    def _begin(self, points: list[Point] | None) -> None:
-        """Listen first, then look: what happens in between is seen or heard."""
+    def begin(self, points: list[Point] | None) -> None:
+        """Listen first, then look: what happens in between is seen or heard. What is told of commits before counts.
+
+        Args:
+            points: where to go on from; None: here and now.
+        """
         self._hints.listen(self._source.watch_points())
         infos = self._source.list_folders()
         if points is None:
@@ -203,6 +205,7 @@ class Watch:
                 if point.token is not None:
                     self._known[point.info.path] = Known(point.token, point.uidnext)
             self._hints.mark(everything=True)
+        self._own.forget()  # what the listing has in it already
         self._told = self._points()
         if self._quota is not None:
             self._quota.begin()
@@ -225,7 +228,7 @@ class Watch:
         """Take in the messages of folders without telling; what is in one that cannot be read is told when it can.
 
         Raises:
-            MailstoreError: it would do in a while.
+            StoreBusy: another program is at work in one of them.
         """
         for at in range(0, len(paths), _TOGETHER):
             some: dict[FolderPath, Token | None] = dict.fromkeys(paths[at : at + _TOGETHER])
@@ -235,7 +238,7 @@ class Watch:
                     for row in _messages(answer):
                         known.put(row)
                     known.token = answer.token
-                elif answer.temporary:
+                elif isinstance(answer, StoreBusy):
                     raise answer
                 elif not isinstance(answer, NoSuchFolder):
                     self._hints.trouble(answer)

@@ -94,6 +94,12 @@ def test_schema_of_errors(mstore):
     hold("error", mstore("ls", "--json"), 1)
 
 
+def test_schema_of_detect(mstore, tmp_path):
+    (tmp_path / "box").write_bytes(b"From a@x Thu Nov  9 22:33:52 2023\n\n")
+    (tmp_path / "link").symlink_to("box")
+    hold("detect", mstore("detect", "--count", tmp_path, "--json"), 1)
+
+
 def test_schema_of_info(mstore, filled):
     hold("info", mstore("info", filled, "--json"), 1)
 

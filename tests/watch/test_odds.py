@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -168,6 +168,39 @@ def test_a_commit_in_the_midst_of_a_look_is_our_own_in_the_next(maildir: Store) 
             assert watch.batch(0.5) == []
             other.inbox.add_flags([1], ["\\Flagged"])
             assert [type(event) for event in heard(watch, 1)] == [FlagsChanged]
+
+
+def test_a_commit_while_the_watch_begins_is_our_own(maildir: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In another thread, after the folder was listed."""
+    fill = Watch._fill
+
+    def and_then_ours(watch: Watch, paths: Sequence[FolderPath]) -> None:
+        fill(watch, paths)
+        maildir.inbox.append(MAIL)
+
+    monkeypatch.setattr(Watch, "_fill", and_then_ours)
+    with maildir.watch(own=False) as watch:
+        assert watch.batch(0.5) == []
+        assert len(watch._known[INBOX]) == 1
+    maildir.inbox.append(MAIL)
+    with maildir.watch() as watch:
+        (event,) = heard(watch, 1)
+        assert (event.uid, event.own) == (3, True)
+
+
+def test_a_folder_that_cannot_be_read_keeps_no_other_from_being_watched(maildir: Store) -> None:
+    """What is in it is told when it can be read."""
+    maildir.create("A").append(MAIL)
+    root = maildir.location.path
+    os.rename(f"{root}/.A/cur", f"{root}/.A/away")
+    Path(f"{root}/.A/cur").touch()
+    with open_store(str(maildir.location)) as other, maildir.watch() as watch:
+        assert all(f"{root}/.A" in problem for problem in watch.problems)
+        other.inbox.append(MAIL)
+        assert [event.folder for event in heard(watch, 1)] == [INBOX]
+        os.unlink(f"{root}/.A/cur")
+        os.rename(f"{root}/.A/away", f"{root}/.A/cur")
+        assert [(event.folder, event.uid) for event in heard(watch, 1)] == [(A, 1)]
 
 
 def test_our_own_change_stays_our_own_while_the_folder_cannot_be_looked_at(maildir: Store) -> None:

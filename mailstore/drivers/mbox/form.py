@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections import deque
 from contextlib import closing
 
 from mailstore.drivers.mbox.dirname import DirnameLayout
-from mailstore.drivers.mbox.layout import NESTED, SUBSCRIPTIONS, Layout, find_kind
+from mailstore.drivers.mbox.layout import NESTED, SKIPPED, SUBSCRIPTIONS, Layout, find_kind, why_not
 from mailstore.drivers.mbox.nested import NestedLayout
 from mailstore.drivers.mbox.reading import Options
 from mailstore.drivers.mbox.source import Source, packed_beginning
@@ -32,6 +33,10 @@ _TREES = frozenset({"inbox", "control", "subscriptions", "dirname", "fulldirname
 _NAMES = ("subscriptions", "dirname", "fulldirname")
 _APPLE = re.compile(r"\.mbox/mbox\Z")
 """A mailbox that Apple Mail exported, a directory called so: the format ``apple``."""
+_ENOUGH = 2000
+"""Files that are looked at to find an mbox."""
+_DEEP_ENOUGH = 4
+"""Directories below each other that are looked into for that."""
 
 
 class _MboxFormat:
@@ -191,15 +196,46 @@ def _is_takeouts(head: bytes) -> bool:
 
 
 def _detect_tree(path: str) -> str | None:
-    """A directory is a tree where a file in it, or one level below, is an mbox, and it is no Maildir."""
+    """A directory is a tree where a file in it, or a few levels below, is an mbox, and it is no Maildir."""
     from mailstore.drivers.mbox.thunderbird import is_profile  # late: it needs this module
 
     if is_profile(path) or all(os.path.isdir(os.path.join(path, name)) for name in ("cur", "new")):
         return None
-    kind, _ = find_kind(path)
-    layout = _layout(path, kind)
-    found = [place.file for place in layout.scan().folders.values() if os.path.isfile(place.file)]
-    with_mail = [file for file in found if os.path.getsize(file) and not _APPLE.search(file)]
-    if all(_is_takeouts(_head(file)) for file in with_mail):  # or none has mail
+    found = _first_mailbox(path)
+    if found is None:
         return None
-    return f"a directory of mbox files ({os.path.relpath(with_mail[0], path)} begins with a From_ line), layout {kind}"
+    kind, _ = find_kind(path)
+    return f"a directory of mbox files ({os.path.relpath(found, path)} begins with a From_ line), layout {kind}"
+
+
+def _first_mailbox(path: str) -> str | None:
+    """Return an mbox file with mail in it, one as near to ``path`` as there is; None after thousands of other files."""
+    waiting, looked_at = deque([(path, 0)]), 0
+    while waiting:
+        directory, level = waiting.popleft()
+        try:
+            with os.scandir(directory) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except OSError:
+            continue
+        for entry in found:
+            if entry.name.startswith(".") or entry.name in SKIPPED:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                if level < _DEEP_ENOUGH:
+                    waiting.append((entry.path, level + 1))
+                continue
+            looked_at += 1
+            if looked_at > _ENOUGH:
+                return None
+            if _holds_mail(entry):
+                return entry.path
+    return None
+
+
+def _holds_mail(entry: os.DirEntry[str]) -> bool:
+    try:
+        full = entry.stat().st_size > 0
+    except OSError:
+        return False
+    return full and why_not(entry) is None and _APPLE.search(entry.path) is None
