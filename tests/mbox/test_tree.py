@@ -224,3 +224,27 @@ def test_a_folder_is_not_renamed_under_an_append(tmp_path):
         store.rename("A", "C")
         assert [len(store.folder(name)) for name in ("C", "C/B")] == [1, 1]
         assert [path.name for path in tmp_path.rglob("*.lock") if "mailstore" not in path.name] == []
+
+
+@pytest.mark.parametrize(
+    ("place", "text"), [("mail", "INBOX\nwork\nlists/a\n"), (".", "INBOX\nmail/work\nmail/lists/a\nNews/x\n")]
+)
+def test_c_clients_subscriptions(place: str, text: str, tmp_path: Path) -> None:
+    root = tmp_path / "mail"
+    (root / "lists").mkdir(parents=True)
+    for name in ("work", "lists/a", "other"):
+        (root / name).write_bytes(LINE + ONE)
+    (tmp_path / place / ".mailboxlist").write_text(text)
+    (tmp_path / "mail/inbox").write_bytes(b"")
+
+    def subscribed(readonly: bool = True) -> list[str]:
+        with open_store(f"mbox:{root}", readonly=readonly) as store:
+            return [str(info.path) for info in store.folders() if info.subscribed]
+
+    assert subscribed() == ["INBOX", "lists/a", "work"]
+    with open_store(f"mbox:{root}") as store:
+        store.subscribe("other")
+        store.unsubscribe("work")
+    assert subscribed() == ["INBOX", "lists/a", "other"]
+    assert (root / ".subscriptions").read_bytes() == b"V\t2\n\nINBOX\nlists\ta\nother\n"
+    assert (tmp_path / place / ".mailboxlist").read_text() == text

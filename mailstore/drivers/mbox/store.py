@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from itertools import groupby
 
-from mailstore.drivers.mbox import journal
+from mailstore.drivers.mbox import journal, subscriptions
 from mailstore.drivers.mbox.changing import Changer
 from mailstore.drivers.mbox.folder import MboxFolder
 from mailstore.drivers.mbox.fresh import MboxFresh
@@ -32,7 +32,6 @@ from mailstore.errors import (
     StorageFull,
     Unsupported,
 )
-from mailstore.formats.dovecotfiles import parse_subscriptions, render_subscriptions
 from mailstore.formats.mbox import metadata
 from mailstore.model.caps import Capabilities
 from mailstore.model.changes import (
@@ -143,7 +142,7 @@ class MboxDriver(MboxQuota):
     def changes(self, since: str | None) -> StoreDelta:
         """See Driver.changes."""
         tree = self._layout.scan()
-        subscribed = self._subscriptions()[1]
+        subscribed = subscriptions.read(self._layout)[1]
         parents = {FolderPath(path[:depth]) for path in tree.folders for depth in range(1, len(path))}
         infos = []
         for path in sorted({*tree.folders, *parents, *subscribed}, key=_inbox_first):
@@ -173,7 +172,7 @@ class MboxDriver(MboxQuota):
             fs.sync_directory(os.path.dirname(place.file))
         self._index.remove(self._name(place.file))
         self._folders.pop(path, None)
-        return FolderInfo(self._name(place.file), path, subscribed=path in self._subscriptions()[1])
+        return FolderInfo(self._name(place.file), path, subscribed=path in subscriptions.read(self._layout)[1])
 
     def _make_parents(self, path: FolderPath) -> None:
         """Make the directories that a folder's file lies in."""
@@ -254,29 +253,10 @@ class MboxDriver(MboxQuota):
         """See Driver.subscribe."""
         self._write()
         self._tree("subscriptions")
-        version, have = self._subscriptions()
+        version, have = subscriptions.read(self._layout)
         wanted = have | {path} if subscribed else have - {path}
-        if wanted == have:
-            return
-        names = [tuple(map(self._layout.spell, name)) for name in sorted(wanted)]
-        file = self._layout.subscriptions
-        with fs.errors(file):
-            fs.make_directories(os.path.dirname(file))
-            fs.replace_file(file, render_subscriptions(version, names, "/"))
-
-    def _subscriptions(self) -> tuple[int, set[FolderPath]]:
-        if self._layout.kind == "file":
-            return 2, set()
-        try:
-            with open(self._layout.subscriptions, "rb") as file:
-                data = file.read()
-        except OSError:
-            return 2, set()
-        version, names = parse_subscriptions(data, "/")
-        read = self._layout.read
-        return version if data else 2, {
-            FolderPath(read(self._layout.root, part) for part in name) for name in names if all(name)
-        }
+        if wanted != have:
+            subscriptions.write(self._layout, version, wanted)
 
     def folder(self, path: FolderPath) -> MboxFolder:
         """See Driver.folder."""
