@@ -439,6 +439,21 @@ class Omitting(Protocol):
         ...
 
 
+@runtime_checkable
+class TakingOver(Protocol):
+    """A store in which several servers keep their bookkeeping, each in files of its own."""
+
+    def take_over(self) -> list[tuple[FolderPath, int]]:
+        """Write what other servers noted of UIDs, keywords, POP3 ids and subscriptions in the opened one's form.
+
+        Durable on return, and nothing where it was done before. The others' files stay as they are.
+
+        Returns:
+            Each folder with the number of its messages.
+        """
+        ...
+
+
 class FreshFolder(Protocol):
     """A folder filled out of sight and published by one step."""
 

@@ -44,6 +44,7 @@ from mailstore.spi import (
     Part,
     Settings,
     SpecialUse,
+    TakingOver,
 )
 
 if TYPE_CHECKING:
@@ -144,6 +145,7 @@ class Store:
             self.fresh_folders = driver
         self._special_use = driver if isinstance(driver, SpecialUse) else None
         self._measuring = driver if isinstance(driver, Measuring) else None
+        self._taking_over = driver if isinstance(driver, TakingOver) else None
         self._omitting = driver if isinstance(driver, Omitting) else None
         self._watches: list[Watch] = []
         self._closed = False
@@ -333,6 +335,25 @@ class Store:
             return None
         with self.lock:
             return self._measuring.footprint()
+
+    def take_over(self) -> list[tuple[FolderPath, int]]:
+        """Write in place what another server noted in files of its own, for the server that the store is opened for.
+
+        UIDVALIDITY, UIDs, keywords, POP3 unique ids and subscriptions: clients of the next server notice nothing.
+
+        Returns:
+            Each folder with the number of its messages.
+
+        Raises:
+            Unsupported: all servers share one form in this format; there is nothing to do.
+        """
+        if self._taking_over is None:
+            raise Unsupported(
+                f"{self.location.format} keeps its bookkeeping in one form for all servers: nothing need be taken over",
+                capability="take-over",
+            )
+        with self.lock:
+            return self._taking_over.take_over()
 
     def omissions(self) -> list[Omission]:
         """Return what lies in the store's place and is not shown as mail, with the reason; may read all messages."""

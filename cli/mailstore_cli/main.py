@@ -16,6 +16,7 @@ COMMANDS = {
     "convert": "mailstore_cli.convert:convert",
     "mb2md": "mailstore_cli.mb2md:mb2md",
     "sync": "mailstore_cli.sync:sync",
+    "takeover": "mailstore_cli.takeover:takeover",
     "verify": "mailstore_cli.verify:verify",
     "detect": "mailstore_cli.detect:detect",
     "info": "mailstore_cli.info:info",

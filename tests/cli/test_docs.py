@@ -100,6 +100,12 @@ def test_schema_of_detect(mstore, tmp_path):
     hold("detect", mstore("detect", "--count", tmp_path, "--json"), 1)
 
 
+def test_schema_of_takeover(mstore, tmp_path):
+    with open_store(f"maildir:{tmp_path}/m", create=True) as store:
+        store.inbox.append(b"x\n", keywords=["work"])
+    hold("takeover", mstore("takeover", f"maildir:{tmp_path}/m?index=courier", "--json"), 1)
+
+
 def test_schema_of_info(mstore, filled):
     hold("info", mstore("info", filled, "--json"), 1)
 

@@ -7,6 +7,7 @@ mbsync has nothing to do: its copy and its state files are the same, to the inod
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,7 +150,8 @@ def courier_lived_in(place: Path) -> Courier:
     return server
 
 
-def test_from_courier_to_dovecot(place: Path) -> None:
+@pytest.mark.parametrize("way", ["converted", "in place"])
+def test_from_courier_to_dovecot(way: str, place: Path) -> None:
     old = courier_lived_in(place)
     ids, seen, client = pop3_uidls(old), imap_view(old), Mbsync(place / "client")
     copy = client.sync(old)
@@ -157,7 +159,11 @@ def test_from_courier_to_dovecot(place: Path) -> None:
     assert seen.folders["INBOX"].messages[3] == {"\\Flagged", "later", "work"}
     assert seen.subscribed == ["INBOX.Archive.2020", "INBOX.Sent"]
 
-    done = mstore("convert", f"maildir:{place}/old/Maildir", f"maildir:{place}/new/Maildir")
+    if way == "in place":
+        (place / "old/Maildir").rename(place / "new/Maildir")
+        done = mstore("takeover", f"maildir:{place}/new/Maildir")
+    else:
+        done = mstore("convert", f"maildir:{place}/old/Maildir", f"maildir:{place}/new/Maildir")
     assert done.code == 0, done.err
     new = Dovecot(place / "new", f"maildir:{place}/new/Maildir", "INBOX.")
     assert pop3_uidls(new) == ids
@@ -165,22 +171,24 @@ def test_from_courier_to_dovecot(place: Path) -> None:
     assert client.sync(new) == copy
 
 
-def test_from_dovecot_to_courier(place: Path) -> None:
-    """A Dovecot that gave Courier's ids; and back again."""
-    old = Dovecot(place / "old", f"maildir:{place}/old/Maildir", "INBOX.", "pop3_uidl_format = UID%u-%v")
+@pytest.mark.parametrize("way", ["converted", "in place"])
+def test_from_dovecot_to_courier(way: str, place: Path) -> None:
+    """From a Dovecot that gave Courier's ids, and recorded them."""
+    settings = ("pop3_uidl_format = UID%u-%v", "pop3_save_uidl = yes")
+    old = Dovecot(place / "old", f"maildir:{place}/old/Maildir", "INBOX.", *settings)
     lived_in(old, "INBOX.Sent", "INBOX.Archive.2020")
     ids, seen, client = pop3_uidls(old), imap_view(old), Mbsync(place / "client")
     copy = client.sync(old)
-    done = mstore(
-        "convert",
-        f"maildir:{place}/old/Maildir",
-        f"maildir:{place}/new/Maildir?index=courier",
-        "--pop3-uidl",
-        "courier",
-    )
+    if way == "in place":
+        (place / "old/Maildir").rename(place / "new/Maildir")
+        for path in (place / "new/Maildir", *(place / "new/Maildir").rglob("*")):
+            os.chown(path, os.getuid(), os.getgid())
+        done = mstore("takeover", f"maildir:{place}/new/Maildir?index=courier")
+    else:
+        done = mstore("convert", f"maildir:{place}/old/Maildir", f"maildir:{place}/new/Maildir?index=courier")
     assert done.code == 0, done.err
     new = Courier(place / "new/Maildir")
-    assert pop3_uidls(new) == ids
+    assert sorted(pop3_uidls(new)) == sorted(ids)  # Courier lists messages by their names
     assert imap_view(new) == seen
     assert client.sync(new) == copy
 

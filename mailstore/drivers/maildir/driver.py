@@ -25,6 +25,7 @@ from mailstore.drivers.maildir.layout import Place
 from mailstore.drivers.maildir.omitting import omissions
 from mailstore.drivers.maildir.records import read_file
 from mailstore.drivers.maildir.staging import StagedFile
+from mailstore.drivers.maildir.takeover import take_over
 from mailstore.drivers.maildir.view import View
 from mailstore.drivers.maildir.watching import watch_points
 from mailstore.errors import CannotCreate, MailstoreError, NoSuchFolder, StoreBusy
@@ -206,6 +207,12 @@ class MaildirDriver(Keeping):
             messages += len(view.refresh().entries)
             size += folder.size()
         return Usage(messages, size)
+
+    def take_over(self) -> list[tuple[FolderPath, int]]:
+        """See TakingOver.take_over."""
+        self._write()
+        with fs.errors(self._account.root):
+            return take_over(self._account, list(self._every_view()))
 
     def footprint(self) -> Footprint:
         """See Measuring.footprint."""

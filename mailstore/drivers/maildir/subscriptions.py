@@ -59,6 +59,15 @@ def subscribe(account: Account, path: FolderPath, wanted: bool) -> None:
         fs.replace_file(file, _render(account, version, names), None if os.path.exists(file) else account.mode)
 
 
+def take_over(account: Account) -> None:
+    """Write the family's own file where there is none, and another family's is; durable on return."""
+    file = os.path.join(account.root, account.subscriptions if account.family == "dovecot" else COURIER)
+    with fs.errors(file), locks.dotlock(file, account.lock_timeout):
+        version, names = _read(account)
+        if names and not os.path.lexists(file):
+            fs.replace_file(file, _render(account, version, names), account.mode)
+
+
 def _render(account: Account, version: int, names: Iterable[tuple[str, ...]]) -> bytes:
     if account.family == "courier":
         return courier.render_subscribed(names)

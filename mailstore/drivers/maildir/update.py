@@ -124,6 +124,11 @@ def _set_one(view: View, entry: Entry, change: SetFlags, touched: dict[str, None
     return None
 
 
+def rename_for(view: View, entry: Entry, touched: dict[str, None]) -> Entry | None:
+    """Give a message the name that its flags and keywords have by now; None where it is gone."""
+    return _set_one(view, entry, SetFlags(view.path, (entry.uid,), "add", 0), touched)
+
+
 def _drop_twins(view: View, entry: Entry, name: str, touched: dict[str, None]) -> None:
     """Remove all names of a renamed file but ``name``: with another one its old flags would come back."""
     twins = view.twins.pop(entry.key, None)
