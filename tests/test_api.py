@@ -46,7 +46,7 @@ def test_names_are_sorted_and_there(name: str) -> None:
         assert getattr(module, one) is not None
 
 
-@pytest.mark.parametrize("name", ["mailstore", "mailstore.quota", "mailstore.survey"])
+@pytest.mark.parametrize("name", ["mailstore", "mailstore.migrate", "mailstore.quota", "mailstore.survey"])
 def test_names_come_from_where_type_checkers_see_them(name: str) -> None:
     """The imports that are only for type checkers, the table by which names are found, and ``__all__`` agree."""
     module = importlib.import_module(name)

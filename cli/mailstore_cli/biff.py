@@ -15,10 +15,11 @@ from mailstore import HEADER, FolderPath, MailstoreError, NoSuchStore, Store, op
 from mailstore.watch import Watch
 from mailstore_cli import options
 from mailstore_cli.exitcodes import FAILED, OK, of_error
-from mailstore_cli.following import Stop, batches, stopped_by_signals
+from mailstore_cli.following import batches
 from mailstore_cli.headers import display_name, shown
 from mailstore_cli.names import folder_text, item_text, parse_folder, safe
 from mailstore_cli.render import fit, out, out_json, plural, say
+from mailstore_cli.stopping import Stop, stopped_by_signals
 
 _TURN = 0.5
 """Seconds until a spool that is not there is looked for again."""

@@ -25,11 +25,10 @@ from mailstore.convert import (
 )
 from mailstore.convert import Progress as Step
 from mailstore.convert import plan as plan_conversion
-from mailstore.migrate import check_report, give_way, is_template
+from mailstore.migrate import is_template
 from mailstore_cli import options
 from mailstore_cli.exitcodes import FAILED, OK
 from mailstore_cli.mapping import folder_mapping, say_unused, way_text
-from mailstore_cli.migrating import ON_DISK, Many, run_migration
 from mailstore_cli.names import folder_text, parse_folder, safe
 from mailstore_cli.noting import noting
 from mailstore_cli.problems import name_problems
@@ -199,11 +198,11 @@ def convert(
         pop3_uidl=pop3_uidl,
         pace=Pace(dict(rate).get("size"), dict(rate).get("messages")) if rate else None,
     )
-    for path in reports:
-        check_report(path)
     if accounts is not None or is_template(source):
+        from mailstore_cli.migrating import Many, run_migration  # late: one conversion does without
+
         many = Many(
-            accounts if accounts is not None else ON_DISK,
+            accounts,
             owner,
             max_errors,
             jobs,
@@ -224,6 +223,8 @@ def convert(
         raise UsageError(f"--journal {journal} is a directory, which is for many accounts: name a file")
     wanted = replace(wanted, journal=journal, rejected=rejected, processes=jobs)
     if nice:
+        from mailstore.migrate import give_way  # late, as above
+
         give_way()
     if dry_run:
         with _open_source(source, include_expunged, lock_timeout) as old:

@@ -25,7 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from mailstore import UsageError
 from mailstore.watch import Event
 from mailstore_cli.events import as_environment, as_object, lane
-from mailstore_cli.following import Stop
+from mailstore_cli.stopping import Stop
 
 GRACE, LAST_WORD = 10.0, 3.0
 """Seconds that a command has to end after a signal came, and after it was told to."""

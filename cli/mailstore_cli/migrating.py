@@ -15,6 +15,7 @@ from mailstore.migrate import (
     Account,
     Migration,
     Result,
+    check_report,
     find_accounts,
     migrate,
     read_accounts,
@@ -22,11 +23,11 @@ from mailstore.migrate import (
     write_reports,
 )
 from mailstore_cli.exitcodes import FAILED, INTERRUPTED, OK
-from mailstore_cli.following import stopped_by_signals
 from mailstore_cli.names import folder_text, safe
 from mailstore_cli.problems import MOST, problem_text
 from mailstore_cli.progress import Progress
 from mailstore_cli.render import out, out_json, plural, say, style
+from mailstore_cli.stopping import stopped_by_signals
 
 ON_DISK = "*"
 _TITLE = "Migration of mail"
@@ -36,7 +37,8 @@ _TITLE = "Migration of mail"
 class Many:
     """What the command line says of many accounts, besides how each is converted."""
 
-    accounts: str
+    accounts: str | None
+    """A file, '-', or '*' and None: those that the disk shows."""
     owner: str
     max_errors: int | None
     jobs: int
@@ -51,13 +53,13 @@ class Many:
     as_json: bool
 
 
-def which_accounts(named: str, source: str, dest: str) -> list[Account]:
+def which_accounts(named: str | None, source: str, dest: str) -> list[Account]:
     """Return the accounts of a file (``-`` is standard input), or those that the disk shows.
 
     Raises:
         UsageError: the list cannot be right.
     """
-    if named == ON_DISK:
+    if named in (None, ON_DISK):
         return find_accounts(source, dest)
     if named == "-":
         lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").splitlines()
@@ -71,6 +73,8 @@ def which_accounts(named: str, source: str, dest: str) -> list[Account]:
 
 def run_migration(source: str, dest: str, wanted: Options, many: Many) -> int:
     """Convert all accounts, print what became of each, write the reports; returns the exit code."""
+    for path in many.reports:
+        check_report(path)
     accounts = which_accounts(many.accounts, source, dest)
     waiting = Migration([Result(account) for account in accounts], int(time.time()))
     write_reports(many.reports, waiting, _TITLE, running=True)

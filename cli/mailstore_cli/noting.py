@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from mailstore import MailstoreError
 from mailstore.convert import Conversion
-from mailstore.migrate import Account, Migration, Result, write_reports
 
 
 @dataclass
@@ -31,6 +30,8 @@ def noting(paths: Sequence[str], source: str, destination: str) -> Iterator[Note
     if not paths:
         yield noted
         return
+    from mailstore.migrate import Account, Migration, Result, write_reports  # late: most conversions do without
+
     result = Result(Account("", source, destination))
     migration = Migration([result], started=int(time.time()))
     started = time.monotonic()

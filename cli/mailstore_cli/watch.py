@@ -12,11 +12,12 @@ from mailstore.watch import TokenFile
 from mailstore_cli import options
 from mailstore_cli.bell import Bell
 from mailstore_cli.events import as_line, as_object
-from mailstore_cli.following import Batch, batches, stopped_by_signals
+from mailstore_cli.following import Batch, batches
 from mailstore_cli.hooks import Hook
 from mailstore_cli.names import parse_folder, safe
 from mailstore_cli.problems import Problems
 from mailstore_cli.render import out, out_json, say
+from mailstore_cli.stopping import stopped_by_signals
 
 
 @click.command(

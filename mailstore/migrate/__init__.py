@@ -6,18 +6,71 @@
 >>> print(migration.counts, migration.ok)  # doctest: +SKIP
 
 See docs/migration.md.
+
+Importing this package loads nothing; a name brings its module with it when it is first used.
 """
 
 from __future__ import annotations
 
-from mailstore.migrate.accounts import COLUMNS, Account, find_accounts, read_accounts
-from mailstore.migrate.facts import report_facts
-from mailstore.migrate.page import report_page
-from mailstore.migrate.reports import check_report, write_reports
-from mailstore.migrate.result import Migration, Result, Status
-from mailstore.migrate.run import Watch, migrate
-from mailstore.migrate.templates import is_template
-from mailstore.system.priority import give_way
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mailstore.migrate.accounts import (
+        COLUMNS,
+        Account,
+        find_accounts,
+        read_accounts,
+    )
+    from mailstore.migrate.facts import (
+        report_facts,
+    )
+    from mailstore.migrate.page import (
+        report_page,
+    )
+    from mailstore.migrate.reports import (
+        check_report,
+        write_reports,
+    )
+    from mailstore.migrate.result import (
+        Migration,
+        Result,
+        Status,
+    )
+    from mailstore.migrate.run import (
+        Watch,
+        migrate,
+    )
+    from mailstore.migrate.templates import (
+        is_template,
+    )
+    from mailstore.system.priority import (
+        give_way,
+    )
+
+_HOMES = {
+    "mailstore.migrate.accounts": (
+        "COLUMNS",
+        "Account",
+        "find_accounts",
+        "read_accounts",
+    ),
+    "mailstore.migrate.facts": ("report_facts",),
+    "mailstore.migrate.page": ("report_page",),
+    "mailstore.migrate.reports": (
+        "check_report",
+        "write_reports",
+    ),
+    "mailstore.migrate.result": (
+        "Migration",
+        "Result",
+        "Status",
+    ),
+    "mailstore.migrate.run": (
+        "Watch",
+        "migrate",
+    ),
+    "mailstore.migrate.templates": ("is_template",),
+    "mailstore.system.priority": ("give_way",),
+}
 
 __all__ = [
     "COLUMNS",
@@ -36,3 +89,19 @@ __all__ = [
     "report_page",
     "write_reports",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first asked for (PEP 562)."""
+    for home, names in _HOMES.items():
+        if name in names:
+            from importlib import import_module
+
+            value: object = getattr(import_module(home), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -24,6 +24,7 @@ from mailstore.convert.workers import Child, Tell, can_fork
 from mailstore.errors import CannotCreate, MailstoreError, UsageError
 from mailstore.migrate.accounts import Account
 from mailstore.migrate.order import Turns, in_order
+from mailstore.migrate.owner import KEEP
 from mailstore.migrate.result import Migration, Result
 from mailstore.migrate.work import Task, work
 from mailstore.system import clock, fs, handover
@@ -98,7 +99,7 @@ def migrate(
     for directory in (journals, rejected):
         if directory is not None and not dry_run:
             _prepare(directory)
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 and not all((account.owner or owner) == KEEP for account in accounts):
         _load(accounts)
     supervisor = _Supervisor(accounts, options, jobs, max_errors, Turns(None if dry_run else journals), watch, stop)
     started = time.monotonic()

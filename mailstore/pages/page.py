@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.resources import files
 
 from mailstore.pages.figures import NOTHING, count_label, size_label
 from mailstore.pages.text import text
@@ -14,6 +13,8 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-ur
 
 def page(title: str, head: Sequence[str], body: Sequence[str], foot: str, facts: Mapping[str, object]) -> str:
     """Return a page of HTML; ``facts`` stand in it as JSON, in the element ``data``. All but the title is HTML."""
+    from importlib.resources import files  # late: it costs more than the page
+
     style = files(__package__).joinpath("page.css").read_text(encoding="utf-8")
     data = json.dumps(facts).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     return (
