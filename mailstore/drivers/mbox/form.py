@@ -234,8 +234,10 @@ def _first_mailbox(path: str) -> str | None:
 
 
 def _holds_mail(entry: os.DirEntry[str]) -> bool:
+    """Tell whether a file is an mbox with mail, and no other format reads it as its own."""
     try:
         full = entry.stat().st_size > 0
     except OSError:
         return False
-    return full and why_not(entry) is None and _APPLE.search(entry.path) is None
+    other = _APPLE.search(entry.path) is not None or (full and _is_takeouts(_head(entry.path)))
+    return full and not other and why_not(entry) is None
