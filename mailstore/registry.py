@@ -28,6 +28,7 @@ _OURS = {
     "eml": "mailstore.drivers.eml",
     "apple": "mailstore.drivers.apple",
     "takeout": "mailstore.drivers.mbox.takeout",
+    "archive": "mailstore.archives",
 }
 _PREFIX = re.compile(r"([a-z][a-z0-9+_-]+):")
 _OPTIONS = re.compile(r"\?([a-z][a-z0-9_-]*=[^?]*)\Z")

@@ -24,6 +24,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "spi": frozenset({"errors", "model"}),
     "drivers": frozenset({"errors", "model", "formats", "system", "spi"}),
     "registry": frozenset({"errors", "spi"}),
+    "archives": frozenset({"errors", "model", "spi", "system", "registry"}),
     "quota": frozenset({"errors", "model", "formats", "system", "spi"}),
     "watch": frozenset({"errors", "model", "spi", "quota", "system"}),
     "facade": frozenset({"errors", "model", "spi", "registry", "quota", "watch"}),

@@ -42,7 +42,7 @@ def unpacked(fd: int, packed: str, path: str, size: int = _CHUNK) -> Iterator[by
         NotAStore: the data are damaged, or the module for them is missing.
         OSError: the file cannot be read.
     """
-    with open(os.dup(fd), "rb") as raw, _reader(path, raw, packed) as stream:
+    with open(os.dup(fd), "rb") as raw, unpacking(path, raw, packed) as stream:
         while chunk := _read(path, packed, stream, size):
             yield chunk
 
@@ -141,8 +141,12 @@ def _read(path: str, packed: str, stream: BinaryIO, size: int) -> bytes:
         raise NotAStore(f"{fs.shown(path)}: damaged {packed} data: {error}", path=path) from error
 
 
-def _reader(path: str, raw: BinaryIO, packed: str) -> BinaryIO:
-    """Return a stream of the unpacked bytes of ``raw``, from its start."""
+def unpacking(path: str, raw: BinaryIO, packed: str) -> BinaryIO:
+    """Return a stream of the unpacked bytes of ``raw``, from its start; reading damaged data raises anything.
+
+    Raises:
+        NotAStore: the module for the compression is missing.
+    """
     raw.seek(0)
     if packed == "gzip":
         import gzip

@@ -13,6 +13,8 @@ from mailstore.system import fs
 
 _USUAL = ("/tmp", "/var/tmp", "/usr/tmp")  # noqa: S108 - what is made there has a random name and is ours alone
 
+_LARGE = (_USUAL[1], _USUAL[0], _USUAL[2])
+
 
 def default_directory() -> str:
     """Return where temporary files belong: what TMPDIR, TEMP or TMP names, else the system's directory for them.
@@ -20,12 +22,25 @@ def default_directory() -> str:
     Raises:
         FileNotFoundError: none of them can be written to.
     """
+    return _first(_USUAL)
+
+
+def large_directory() -> str:
+    """Return where temporary files belong that may be large: ``/tmp`` may lie in memory, ``/var/tmp`` does not.
+
+    Raises:
+        FileNotFoundError: as ``default_directory``.
+    """
+    return _first(_LARGE)
+
+
+def _first(usual: tuple[str, ...]) -> str:
     named = [os.environ[name] for name in ("TMPDIR", "TEMP", "TMP") if os.environ.get(name)]
-    for directory in (*named, *_USUAL):
+    for directory in (*named, *usual):
         if os.path.isdir(directory) and os.access(directory, os.W_OK | os.X_OK):
             return os.path.abspath(directory)
     raise FileNotFoundError(
-        f"no directory for temporary files: none of {', '.join([*named, *_USUAL])} can be written to"
+        f"no directory for temporary files: none of {', '.join([*named, *usual])} can be written to"
     )
 
 

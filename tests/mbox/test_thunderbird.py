@@ -185,10 +185,8 @@ def test_on_the_command_line(profile: Path, tmp_path: Path) -> None:
     ran = mstore("convert", "--include-expunged", "--json", profile, f"{tmp_path}/two/")
     assert ran.json["messages"]["copied"] == 11
     ran = mstore("convert", "--include-expunged", f"{tmp_path}/two/", f"{tmp_path}/three/")
-    assert (ran.code, ran.err) == (
-        64,
-        "mstore: maildir knows no option 'expunged' (there are: index, layout, names, quota_style, separator)\n",
-    )
+    assert ran.code == 64
+    assert ran.err.startswith("mstore: maildir knows no option 'expunged' (there are: ")
 
 
 def test_recognition(profile: Path, tmp_path: Path) -> None:

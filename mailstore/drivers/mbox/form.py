@@ -50,10 +50,7 @@ class _MboxFormat:
         try:
             if os.path.isdir(path):
                 return _detect_tree(path)
-            packed, head = packed_beginning(path, PROBE)
-            if packed is None:
-                with closing(Source(path)) as source:
-                    head = source.read(0, PROBE)
+            packed, head = _beginning(path)
         except (OSError, StoreError):
             return None
         if _is_takeouts(head):
@@ -178,12 +175,13 @@ def _check_file(path: str) -> bool:
         source.close()
 
 
-def _head(file: str) -> bytes:
-    try:
-        with closing(Source(file)) as source:
-            return source.read(0, PROBE)
-    except (OSError, StoreError):
-        return b""
+def _beginning(path: str) -> tuple[str | None, bytes]:
+    """Return a file's compression or None, and what it begins with, unpacked."""
+    packed, head = packed_beginning(path, PROBE)
+    if packed is None:
+        with closing(Source(path)) as source:
+            head = source.read(0, PROBE)
+    return packed, head
 
 
 def _is_takeouts(head: bytes) -> bool:
@@ -234,10 +232,10 @@ def _first_mailbox(path: str) -> str | None:
 
 
 def _holds_mail(entry: os.DirEntry[str]) -> bool:
-    """Tell whether a file is an mbox with mail, and no other format reads it as its own."""
+    """Tell whether a file is an mbox with mail in it, and not one that another format reads."""
     try:
-        full = entry.stat().st_size > 0
-    except OSError:
+        if not entry.stat().st_size or why_not(entry) is not None or _APPLE.search(entry.path) is not None:
+            return False
+        return not _is_takeouts(_beginning(entry.path)[1])
+    except (OSError, StoreError):
         return False
-    other = _APPLE.search(entry.path) is not None or (full and _is_takeouts(_head(entry.path)))
-    return full and not other and why_not(entry) is None

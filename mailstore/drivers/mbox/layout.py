@@ -22,7 +22,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mailstore.drivers.mbox import inplace
-from mailstore.errors import InvalidFolderName
+from mailstore.drivers.mbox.source import packed_beginning
+from mailstore.errors import InvalidFolderName, StoreError
 from mailstore.formats import escape, mutf7
 from mailstore.formats.mbox.opening import read_opening
 from mailstore.model.changes import Omission
@@ -264,7 +265,7 @@ def why_not(entry: os.DirEntry[str]) -> WhyNot | None:
             return WhyNot("not a regular file")
         fd = fs.open_source(entry.path)
         try:
-            is_mail = _is_mbox(fd) or _becomes_mbox(entry.path, fd) or _is_mbox(fd)
+            is_mail = _is_mbox(entry.path, fd) or _becomes_mbox(entry.path, fd) or _is_mbox(entry.path, fd)
             return None if is_mail else WhyNot(_NO_FROM)
         finally:
             os.close(fd)
@@ -272,12 +273,18 @@ def why_not(entry: os.DirEntry[str]) -> WhyNot | None:
         return WhyNot(os.strerror(error.errno or 0), closed=True)
 
 
-def _is_mbox(fd: int) -> bool:
-    return _begins_mbox(os.pread(fd, _HEAD, 0))
+def _is_mbox(path: str, fd: int) -> bool:
+    head = os.pread(fd, _HEAD, 0)
+    if compression(head) is not None:
+        try:
+            head = packed_beginning(path, _HEAD)[1]
+        except StoreError:
+            return True  # reading it tells what is wrong
+    return _begins_mbox(head)
 
 
 def _begins_mbox(head: bytes) -> bool:
-    return compression(head) is not None or not head.strip(b"\r\n") or read_opening(head) is not None
+    return not head.strip(b"\r\n") or read_opening(head) is not None
 
 
 def _becomes_mbox(path: str, fd: int) -> bool:
