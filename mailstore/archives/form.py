@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mailstore.archives.driver import ArchiveDriver
-from mailstore.errors import AmbiguousLocation, CannotCreate, LocationError, NoSuchStore, NotAStore
+from mailstore.errors import AmbiguousLocation, CannotCreate, LocationError, MailstoreError, NoSuchStore, NotAStore
 from mailstore.registry import detect, open_driver, parse_location
 from mailstore.spi import Location, Settings
 from mailstore.system import fs
-from mailstore.system.archives import archive_kind, unpack
+from mailstore.system.archives import archive_kind, sample, unpack
 from mailstore.system.private import PrivateDirectory
 from mailstore.system.unpacked import Unpacked
 
@@ -23,6 +23,11 @@ _INSIDE = re.compile(r"(?:([a-z][a-z0-9+_-]+):)?([^?]*)(\?.*)?\Z", re.DOTALL)
 _PARTS = re.compile(r"takeout-.*\.(?:zip|tgz|tar\.gz)\Z", re.IGNORECASE)
 """How Google calls the files of a Takeout."""
 _MOST_CANDIDATES = 20
+_MAIL = re.compile(r"(?:\A|/)(?:(?:cur|new)/[^/]+|\.mh_sequences|[^/]+\.(?:mbox|eml|emlx|msf))\Z")
+_BEGINNING = re.compile(
+    rb"From [^\r\n]*(?: \d\d:\d\d|\Z)|From -?\r?\n"
+    rb"|(?:Return-Path|Received|Delivered-To|Message-I[Dd]): |SQLite format 3\0"
+)
 
 
 class _ArchiveFormat:
@@ -32,10 +37,11 @@ class _ArchiveFormat:
     options = frozenset({"inside", "limits", "expunged"})
 
     def detect(self, path: str) -> str | None:
-        """Say that ``path`` is an archive, or a directory of a Takeout's archives; what is in it shows when opened."""
+        """Say that ``path`` is an archive with mail near its beginning, or a directory of a Takeout's archives."""
         kind = archive_kind(path)
         if kind is not None:
-            return f"a {kind} archive"
+            mail = next((name for name, head in sample(path) if _is_mail(name, head)), None)
+            return f"a {kind} archive with {fs.shown(mail)}" if mail is not None else None
         parts = _parts(path)
         return f"{len(parts)} archives of a Google Takeout" if parts else None
 
@@ -59,18 +65,23 @@ class _ArchiveFormat:
             raise
 
 
+def _is_mail(name: str, head: bytes) -> bool:
+    """Tell whether a file of an archive looks like a part of a mail store."""
+    return _MAIL.search(name) is not None or _BEGINNING.match(head) is not None
+
+
 FORMAT = _ArchiveFormat()
 
 
 @contextmanager
 def _explained(path: str, directory: str, unpacked: Unpacked) -> Iterator[None]:
-    """Say of a store that is not there, or is none, what was wrong with the archive, and where that is."""
+    """Say of a store that cannot be opened where it is, and what was wrong with the archive."""
     try:
         yield
-    except (NoSuchStore, NotAStore) as error:
-        text = str(error).replace(directory, fs.shown(path))
-        damage = next((f"{one.name}: {one.reason}" for one in unpacked.omitted if one.damaged), None)
-        raise type(error)(text + (f" ({damage})" if damage is not None else ""), path=path) from error
+    except MailstoreError as error:
+        damage = next((f" ({one.name}: {one.reason})" for one in unpacked.omitted if one.damaged), "")
+        error.args = (str(error).replace(directory, fs.shown(path)) + damage, *error.args[1:])
+        raise
 
 
 def _parts(path: str) -> list[str]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from itertools import islice
+from typing import BinaryIO, cast
 
 from mailstore.system import fs
 from mailstore.system.packed import compression, unpacking
 from mailstore.system.unpacked import Limits, Unpacked
 
 _HEAD = 1024
+_FIRST = 64
+_MOST_SAMPLES, _MOST_SAMPLED = 5000, 32 << 20
+"""Files, and bytes of a tar, that are looked at for what is in it."""
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 
@@ -40,6 +45,40 @@ def archive_kind(path: str) -> str | None:
     if not is_tar(head):
         return None
     return "tar" if packed is None else f"tar packed with {packed}"
+
+
+def sample(path: str) -> Iterator[tuple[str, bytes]]:
+    """Yield name and first bytes of the first thousands of files in an archive; writes nothing, never raises."""
+    from mailstore.errors import MailstoreError  # late, as above
+    from mailstore.system.untar import sample_tar
+    from mailstore.system.unzip import sample_zip
+
+    try:
+        with open(fs.open_source(path), "rb") as raw:
+            head = raw.read(_HEAD)
+            packed = compression(head)
+            if head.startswith(_ZIP):
+                yield from islice(sample_zip(path, _FIRST), _MOST_SAMPLES)
+                return
+            raw.seek(0)
+            with closing(raw if packed is None else unpacking(path, raw, packed)) as stream:
+                yield from islice(sample_tar(cast("BinaryIO", _Bounded(stream)), _FIRST), _MOST_SAMPLES)
+    except (OSError, MailstoreError):
+        return
+
+
+class _Bounded:
+    """The beginning of a stream."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._left = _MOST_SAMPLED
+
+    def read(self, size: int) -> bytes:
+        """Read on."""
+        data = self._stream.read(min(size, self._left))
+        self._left -= len(data)
+        return data
 
 
 def unpack(paths: Sequence[str], directory: str, *, limited: bool) -> Unpacked:

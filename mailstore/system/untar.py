@@ -86,6 +86,25 @@ def untar(stream: BinaryIO, target: Unpacked) -> None:
         raise Damaged("it ends without the mark of its end")
 
 
+def sample_tar(stream: BinaryIO, size: int) -> Iterator[tuple[str, bytes]]:
+    """Yield name and first bytes (``size`` of them) of each regular file, as far as the archive can be read."""
+    try:
+        with tarfile.open(
+            fileobj=cast("BinaryIO", _Stream(stream)),
+            mode="r|",
+            tarinfo=_Header,
+            encoding="utf-8",
+            errors="surrogateescape",
+        ) as archive:
+            while (header := archive.next()) is not None:
+                file = archive.extractfile(header) if header.isreg() else None
+                if file is not None:
+                    yield header.name, file.read(size)
+                archive.members = []  # type: ignore[attr-defined] # as above
+    except (Damaged, tarfile.TarError, EOFError, ValueError, RecursionError, ArithmeticError, OSError):
+        return
+
+
 def _take(archive: tarfile.TarFile, header: tarfile.TarInfo, target: Unpacked) -> None:
     if header.isdir():
         target.add_directory(header.name, _seconds(header))

@@ -47,6 +47,17 @@ def unzip(path: str, target: Unpacked) -> None:
             _take(archive, info, target)
 
 
+def sample_zip(path: str, size: int) -> Iterator[tuple[str, bytes]]:
+    """Yield name and first bytes (``size`` of them) of each file, as far as they can be read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for info in archive.infolist():
+                if not info.is_dir():
+                    yield name_of(info), b"" if info.flag_bits & _ENCRYPTED else archive.open(info).read(size)
+    except Exception:  # noqa: BLE001 - damaged data: the unpackers share no class
+        return
+
+
 def _take(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Unpacked) -> None:
     name = name_of(info)
     mode = info.external_attr >> 16

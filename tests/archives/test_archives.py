@@ -530,8 +530,10 @@ def test_what_is_none(tmp_path: Path, maildir: Path) -> None:
     for name in ("text.gz", "empty.tar"):
         with pytest.raises(NotAStore):
             open_store(f"archive:{tmp_path}/{name}")
-    with pytest.raises(NotAStore, match="no mail store"):
-        open_store(str(tar_of(tmp_path / "y.tar", ("README", b"hello\n"), ("src/a.c", b"int a;\n"))))
+    path = tar_of(tmp_path / "y.tar", ("README", b"hello\n"), ("src/a.c", b"int a;\n"))
+    for location in (str(path), f"archive:{path}"):
+        with pytest.raises(NotAStore, match="no mail store"):
+            open_store(location)
     with pytest.raises(LocationError, match="limits=2"):
         open_store(f"archive:{tmp_path}/y.tar?limits=2")
 
@@ -539,10 +541,11 @@ def test_what_is_none(tmp_path: Path, maildir: Path) -> None:
 def test_recognition(tmp_path: Path, maildir: Path) -> None:
     found = {suffix: packed(tmp_path / f"x{suffix}", maildir) for suffix in (".tar", ".tgz", ".zip")}
     assert [[(one.format, one.evidence) for one in detect(str(path))] for path in found.values()] == [
-        [("archive", "a tar archive")],
-        [("archive", "a tar packed with gzip archive")],
-        [("archive", "a zip archive")],
+        [("archive", f"a {kind} archive with Maildir/.Work/cur/3.c.host:2,")]
+        for kind in ("tar", "tar packed with gzip", "zip")
     ]
+    sources = tar_of(tmp_path / "src.tar", ("src/main.c", b"int main;\n"), ("src/From", b"From here on\nall is text\n"))
+    assert detect(str(sources)) == []
     import gzip
 
     packed_mbox = tmp_path / "joe.mbox.gz"
