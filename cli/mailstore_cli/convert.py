@@ -28,6 +28,7 @@ from mailstore.convert import plan as plan_conversion
 from mailstore.migrate import is_template
 from mailstore_cli import options
 from mailstore_cli.exitcodes import FAILED, OK
+from mailstore_cli.follow import How, check_options, run_following
 from mailstore_cli.mapping import folder_mapping, say_unused, way_text
 from mailstore_cli.names import folder_text, parse_folder, safe
 from mailstore_cli.noting import noting
@@ -155,6 +156,30 @@ _DECIDED = {"refuse": "refused without --collisions merge or rename", "merge": "
     metavar="FILE",
     help="Write the report to FILE.json or FILE.html. Repeatable.",
 )
+@click.option(
+    "--follow",
+    is_flag=True,
+    help="Go on with what changes in SOURCE, which may be in use, until SIGTERM; SIGUSR1 asks for the switch: SOURCE "
+    "is locked, and the rest carried.",
+)
+@click.option(
+    "--switch-when",
+    type=click.Path(),
+    metavar="FILE",
+    help="With --follow: ask for the switch when FILE appears.",
+)
+@click.option(
+    "--on-switch",
+    metavar="COMMAND",
+    help="With --follow: make the switch by COMMAND (no shell), run when all is carried and SOURCE is still locked.",
+)
+@click.option(
+    "--linger",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="With --follow: for so long after the switch carry what still comes to SOURCE.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but problems and errors.")
 @options.json_flag("The report as one JSON object.")
 @options.lock_timeout
@@ -181,6 +206,10 @@ def convert(
     rate: tuple[tuple[str, float], ...],
     nice: bool,
     reports: tuple[str, ...],
+    follow: bool,
+    switch_when: str | None,
+    on_switch: str | None,
+    linger: float,
     quiet: bool,
     as_json: bool,
     lock_timeout: float,
@@ -198,6 +227,8 @@ def convert(
         pop3_uidl=pop3_uidl,
         pace=Pace(dict(rate).get("size"), dict(rate).get("messages")) if rate else None,
     )
+    how = How(switch_when, on_switch, linger)
+    check_options(how, follow=follow, alone=not dry_run and accounts is None and not is_template(source))
     if accounts is not None or is_template(source):
         from mailstore_cli.migrating import Many, run_migration  # late: one conversion does without
 
@@ -232,7 +263,15 @@ def convert(
             planned = plan_conversion(old, parse_location(dest), wanted)
         return _show_plan(planned, wanted, quiet, as_json)
     return run_conversion(
-        source, dest, wanted, quiet, as_json, lock_timeout, include_expunged=include_expunged, reports=reports
+        source,
+        dest,
+        wanted,
+        quiet,
+        as_json,
+        lock_timeout,
+        include_expunged=include_expunged,
+        reports=reports,
+        how=how if follow else None,
     )
 
 
@@ -246,14 +285,17 @@ def run_conversion(
     *,
     include_expunged: bool = False,
     reports: tuple[str, ...] = (),
+    how: How | None = None,
 ) -> int:
-    """Convert, print the report, write it to ``reports``, and return the exit code."""
+    """Convert, print the report, write it to ``reports``, and return the exit code; with ``how`` follow the source."""
     with ExitStack() as stack:
         noted = stack.enter_context(noting(reports, source, dest))
         old = stack.enter_context(_open_source(source, include_expunged, lock_timeout))
         say_unused(wanted.mapping, old)
         tree = wanted.needs_folders(old.folders())  # finds a folder that is not there before DEST is made
         new = stack.enter_context(open_destination(dest, folders=tree, lock_timeout=lock_timeout))
+        if how is not None:
+            return run_following(old, new, wanted, how, noted, quiet=quiet, as_json=as_json)
         progress = stack.enter_context(Progress("converting", unit=" messages", quiet=quiet))
 
         def watch(step: Step) -> None:

@@ -8,6 +8,7 @@
 """
 
 from mailstore.convert.archive import open_destination
+from mailstore.convert.follow import Followed, Follower, Status
 from mailstore.convert.journal import journal_path
 from mailstore.convert.losses import LOSSES
 from mailstore.convert.mapping import Collision, FolderMapping, Substitution
@@ -28,6 +29,8 @@ __all__ = [
     "Difference",
     "FolderMapping",
     "FolderReport",
+    "Followed",
+    "Follower",
     "Loss",
     "Options",
     "Pace",
@@ -36,6 +39,7 @@ __all__ = [
     "Problem",
     "Progress",
     "Report",
+    "Status",
     "Substitution",
     "convert",
     "journal_path",

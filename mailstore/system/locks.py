@@ -24,12 +24,13 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25
 
 
 class Pauses:
-    """Growing random pauses up to a deadline, ``timeout`` seconds from now."""
+    """Growing random pauses of up to ``longest`` seconds, until a deadline ``timeout`` seconds from now."""
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, longest: float = _LONGEST_PAUSE) -> None:
+        self._longest = longest
         self._begin = clock.monotonic()
         self._end = self._begin + timeout
-        self._pause = _FIRST_PAUSE
+        self._pause = min(_FIRST_PAUSE, longest)
 
     def wait(self) -> bool:
         """Sleep a little; False when the time is over."""
@@ -39,7 +40,7 @@ class Pauses:
         import random  # late: most locks are free
 
         clock.sleep(min(left, self._pause * random.uniform(0.5, 1.5)))  # noqa: S311 - no secret
-        self._pause = min(self._pause * 1.5, _LONGEST_PAUSE)
+        self._pause = min(self._pause * 1.5, self._longest)
         return True
 
     def busy(self, path: str, why: str) -> StoreBusy:

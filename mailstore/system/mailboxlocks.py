@@ -24,6 +24,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mailstore.system.locks import Pauses
 
+_EAGER = 0.01
+"""Seconds: the longest pause of who shares a lock: in a stream of deliveries a slower one would never find it free."""
 _writing: dict[int, tuple[int, int, int, int]] = {}
 """By descriptor, for each mailbox that is locked for writing here: (process, thread, device, inode)."""
 
@@ -89,7 +91,7 @@ class mailbox_lock:  # noqa: N801 - it is called where a ``with`` begins
     def __enter__(self) -> Dotlock | None:
         pauses: Pauses | None = None
         while why := self._try():
-            pauses = pauses or _pauses(self._rules.timeout)
+            pauses = pauses or _pauses(self._rules.timeout, eager=self._shared)
             if not pauses.wait():
                 raise pauses.busy(self._path, why)
         return self._attempt.dotlock
@@ -116,10 +118,10 @@ class mailbox_lock:  # noqa: N801 - it is called where a ``with`` begins
         return why
 
 
-def _pauses(timeout: float) -> Pauses:
+def _pauses(timeout: float, *, eager: bool = False) -> Pauses:
     from mailstore.system.locks import Pauses  # late: most locks are free
 
-    return Pauses(timeout)
+    return Pauses(timeout, _EAGER) if eager else Pauses(timeout)
 
 
 class ReadingLock:
@@ -152,7 +154,7 @@ class ReadingLock:
             return False
         pauses: Pauses | None = None
         while why := self._enter():
-            pauses = pauses or _pauses(self._rules.timeout)
+            pauses = pauses or _pauses(self._rules.timeout, eager=True)
             if not pauses.wait():
                 raise pauses.busy(self._path, why)
         return True
