@@ -10,7 +10,7 @@ from typing import BinaryIO, cast
 
 from mailstore.system import fs
 from mailstore.system.packed import compression, unpacking
-from mailstore.system.unpacked import Limits, Unpacked
+from mailstore.system.unpacked import Damaged, Limits, Unpacked
 
 _HEAD = 1024
 _FIRST = 64
@@ -91,7 +91,7 @@ def unpack(paths: Sequence[str], directory: str, *, limited: bool) -> Unpacked:
         NotAStore: all of it is encrypted; it is more than mail can be (``limited``); nothing is installed to unpack it.
         OSError: the system could not read or write.
     """
-    from mailstore.system.untar import Damaged, untar
+    from mailstore.system.untar import untar
     from mailstore.system.unzip import unzip
 
     limits = Limits.of(sum(os.stat(path).st_size for path in paths)) if limited else Limits(None, None)

@@ -30,6 +30,10 @@ _LAST = 253_402_300_799
 """The last second of the year 9999."""
 
 
+class Damaged(Exception):
+    """The archive, or a file in it, cannot be read any further."""
+
+
 class Omitted(NamedTuple):
     """Something in an archive that was not taken, or not whole."""
 

@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Callable, Iterator
 from typing import IO, BinaryIO, Self, cast
 
-from mailstore.system.unpacked import Unpacked
+from mailstore.system.unpacked import Damaged, Unpacked
 
 _LONGEST = 1 << 20
 """Bytes of an extended header."""
@@ -26,10 +26,6 @@ _KINDS = {
     tarfile.BLKTYPE: "a device",
     tarfile.FIFOTYPE: "a pipe",
 }
-
-
-class Damaged(Exception):
-    """The archive cannot be read any further."""
 
 
 class _Header(tarfile.TarInfo):

@@ -10,11 +10,12 @@ import stat
 import time
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 
 from mailstore.errors import NotAStore
 from mailstore.system import fs
-from mailstore.system.unpacked import Unpacked
-from mailstore.system.untar import Damaged
+from mailstore.system.cutzip import CutZip
+from mailstore.system.unpacked import Damaged, Unpacked
 
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 """How a zip archive begins: with a file, or with nothing."""
@@ -29,14 +30,16 @@ def unzip(path: str, target: Unpacked) -> None:
 
     Raises:
         NotAStore: everything in it is encrypted; and see Unpacked.
-        Damaged: its directory, which is at the end, cannot be read.
+        Damaged: its directory, which is at the end, cannot be read; what could be read without it is there.
         StorageFull: see Unpacked.
         OSError: the system could not read or write.
     """
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, ValueError, ArithmeticError, NotImplementedError) as error:
-        raise Damaged(f"{error}; perhaps zip -FF can mend it") from error
+        with closing(CutZip(path)) as cut:
+            cut.unpack_to(target)
+        raise Damaged(f"its directory, which is at its end, cannot be read ({error})") from error
     with archive:
         found = archive.infolist()
         files = [info for info in found if not info.is_dir()]
