@@ -99,7 +99,7 @@ class Pass:
             run.report.add_error(way.path, error)
             self._unreadable.add(way)
 
-        self._found = look_at(run.source, run.journal.ways, ways, self._stale, failed)
+        self._found = look_at(run.source, run.journal.ways, ways, self._stale, failed, again=run.again)
         for one in self._found.values():
             note(run.journal, one)
 

@@ -41,6 +41,8 @@ def look_at(
     ways: Sequence[Way],
     stale: Iterable[Way],
     failed: Callable[[Way, MailstoreError], None],
+    *,
+    again: bool = False,
 ) -> dict[Way, Found]:
     """Look at the folders of which something is noted, at the others only where a message of theirs may be known.
 
@@ -50,6 +52,7 @@ def look_at(
         ways: those to look at.
         stale: those of which the folder is gone.
         failed: is told of a folder that cannot be asked.
+        again: this very source object was looked at before: it knows what changed since, wherever it keeps its history.
     """
     found: dict[Way, Found] = {}
 
@@ -57,7 +60,7 @@ def look_at(
         record = records.get(way) or FolderRecord()
         try:
             folder = source.driver.folder(way.path)
-            found[way] = Found(way, look(folder, record, history=source.capabilities.modseqs), record, folder)
+            found[way] = Found(way, look(folder, record, history=again or source.capabilities.modseqs), record, folder)
         except MailstoreError as error:
             failed(way, error)
 

@@ -120,10 +120,11 @@ class Conversion:
         losses = find_losses(self._source, routes, destination, PopIds(options.pop3_uidl, self._source.capabilities))
         refuse(losses, options.allow_loss)
         report = Report(str(self._source.location), str(destination.location), losses=losses, journal=self._path or "")
+        again = self.report is not None
         self.report = report
         rejected = Rejected(options, destination.location)
         journal = self._open_journal()
-        run = Run(self._source, destination, options, journal, report, rejected, self._progress)
+        run = Run(self._source, destination, options, journal, report, rejected, self._progress, again)
         placed = {one.source.path: one.target.path for one in routing.routes}
         stale = find_stale(journal.ways, options, placed, {info.path for info in everything if info.selectable})
         if folders is not None:

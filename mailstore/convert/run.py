@@ -32,6 +32,8 @@ class Run:
     report: Report
     rejected: Rejected
     progress: ProgressCallback | None
+    again: bool = False
+    """It is not the first pass of a conversion over this very source object."""
     done: dict[str, list[int]] = field(default_factory=dict)
     """Messages and bytes by phase."""
 

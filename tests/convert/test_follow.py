@@ -13,7 +13,9 @@ import pytest
 from convert.kit import ON_DISK, location, quiet
 
 from mailstore import StorageFull, Store, StoreBusy, UsageError, open_store
-from mailstore.convert import Conversion, Followed, Follower, Report, Status, convert, verify_stores
+from mailstore.convert import Conversion, Followed, Follower, Report, Status, convert, look, pairing, verify_stores
+from mailstore.convert.record import FolderRecord
+from mailstore.spi import FolderDriver
 from mailstore.testing.observe import bodies, tree
 
 DELIVERER = """
@@ -228,3 +230,32 @@ def test_a_store_is_not_followed_into_itself(tmp_path: Path) -> None:
     fill(origin)
     with open_store(origin, readonly=True) as old, open_store(origin) as new, pytest.raises(UsageError):
         Follower(old, new)
+
+
+@pytest.mark.parametrize("kind", ON_DISK)
+def test_a_pass_looks_at_what_changed_alone(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    origin = location(kind, tmp_path, "from")
+    fill(origin)
+    asked: list[bool] = []
+    real = look.look
+
+    def counted(source: FolderDriver, record: FolderRecord, *, history: bool) -> look.Look:
+        asked.append(source.changes(record.token, 0).full if history else True)
+        return real(source, record, history=history)
+
+    monkeypatch.setattr(pairing, "look", counted)
+    with (
+        open_store(origin, readonly=True) as old,
+        open_store("memory:", create=True) as new,
+        Conversion(old, new) as way,
+    ):
+        assert way.carry().copied == 21
+        way.carry()
+        with open_store(origin) as store:
+            store.inbox.append(b"Subject: late\n\n")
+            store.inbox.add_flags([1], ["\\Flagged"])
+        asked.clear()
+        report = way.carry([old.inbox.path])
+        assert (report.copied, report.updated, report.verified) == (1, 1, True)
+        assert asked == [False]
+        assert verify_stores(old, new).same
