@@ -11,6 +11,7 @@ import os
 import struct
 import zipfile
 import zlib
+from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -69,7 +70,7 @@ class CutZip:
                 target.add_directory(name, mtime_of(info))
                 if self._end < 0:
                     with suppress(Damaged):
-                        self._end = self._descriptor(file.start)[1]
+                        deque(self._chunks(file), 0)  # some writers have nothing deflated there
             elif info.flag_bits & _ENCRYPTED or info.compress_type not in (_STORED, _DEFLATED):
                 target.leave_out(name, "it is encrypted, or packed in a way that cannot be read here", damaged=True)
             else:
