@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from mailstore.convert import FolderReport, Problem, Report
+from mailstore.convert.report import COUNTS
 from mailstore.migrate.facts import overall, report_facts, set_aside
 from mailstore.migrate.result import Migration, Result, Status
 from mailstore.pages.figures import NOTHING, count_label
@@ -21,6 +22,7 @@ _OPENED = 20
 MOST_PROBLEMS = 200
 """So many are shown of one account."""
 
+_ALWAYS = ("found", "copied", "skipped", "failed")
 _STATUS: dict[Status, tuple[str, str]] = {
     "done": ("fine", "done"),
     "failed": ("full", "failed"),
@@ -116,10 +118,11 @@ def _what_failed(result: Result) -> str:
 
 
 def _accounts(results: Sequence[Result]) -> str:
-    head = [("Account", "name"), ("Status", "state"), ("Found", "number"), ("Copied", "number"), ("Skipped", "number"),
-            ("Failed", "number"), ("Bytes", "number"), ("Verified", "state"), ("Seconds", "number")]  # fmt: skip
-    rows = [[text(one.account.user), _state(one), *_sums(one.report), f"{one.seconds:.1f}"] for one in results]
-    note = "Found is the sum of the three next to it. Skipped: there already, or given up with an allowed loss."
+    names = _shown([one.report.counts() for one in results if one.report is not None])
+    head = [("Account", "name"), ("Status", "state"), *_headings(names), ("Bytes", "number"), ("Verified", "state"),
+            ("Seconds", "number")]  # fmt: skip
+    rows = [[text(one.account.user), _state(one), *_sums(one.report, names), f"{one.seconds:.1f}"] for one in results]
+    note = "Skipped: there already, or given up with an allowed loss."
     if len(rows) > MOST_ACCOUNTS:
         note += f" {MOST_ACCOUNTS} of {count_label(len(rows))}; all are in the page&rsquo;s data."
     return section("Accounts", note, table(head, rows[:MOST_ACCOUNTS], "accounts"))
@@ -132,17 +135,23 @@ def _state(result: Result) -> str:
     return words if kind == "fine" else f'<span class="{kind}">{words}</span>'
 
 
-def _sums(report: Report | None) -> list[str]:
+def _shown(counts: Sequence[dict[str, int]]) -> list[str]:
+    """Return which counts are shown: those that are always told, and those that are not nothing."""
+    return [name for name in COUNTS if name in _ALWAYS or any(one[name] for one in counts)]
+
+
+def _headings(names: Sequence[str]) -> list[tuple[str, str]]:
+    return [(name.capitalize(), "number") for name in names]
+
+
+def _figures(counts: dict[str, int], names: Sequence[str]) -> list[str]:
+    return [_failed(counts[name]) if name == "failed" else count_figure(counts[name]) for name in names]
+
+
+def _sums(report: Report | None, names: Sequence[str]) -> list[str]:
     if report is None:
-        return [NOTHING] * 6
-    return [
-        count_figure(report.found),
-        count_figure(report.copied),
-        count_figure(report.skipped),
-        _failed(report.failed),
-        bytes_figure(report.size),
-        _VERIFIED[report.verified],
-    ]
+        return [NOTHING] * (len(names) + 2)
+    return [*_figures(report.counts(), names), bytes_figure(report.size), _VERIFIED[report.verified]]
 
 
 def _failed(count: int) -> str:
@@ -182,15 +191,12 @@ def _details(result: Result) -> list[str]:
 
 
 def _folders(folders: Sequence[FolderReport], given_up: Sequence[str]) -> str:
-    head = [("Folder", "folder"), ("Found", "number"), ("Copied", "number"), ("Skipped", "number"),
-            ("Failed", "number"), ("Bytes", "number"), ("UIDs", "state")]  # fmt: skip
+    names = _shown([one.counts() for one in folders])
+    head = [("Folder", "folder"), *_headings(names), ("Bytes", "number"), ("UIDs", "state")]
     rows = [
         [
             _named(one, given_up),
-            count_figure(one.found),
-            count_figure(one.copied),
-            count_figure(one.skipped),
-            _failed(one.failed),
+            *_figures(one.counts(), names),
             bytes_figure(one.size),
             NOTHING if one.uids_kept is None else "kept" if one.uids_kept else "new",
         ]
@@ -203,6 +209,10 @@ def _named(folder: FolderReport, given_up: Sequence[str]) -> str:
     name = text(str(folder.folder))
     if folder.target != folder.folder:
         name += f" \u2192 {text(str(folder.target))}"
+    if folder.renamed_from is not None:
+        name += f", before {text(str(folder.renamed_from))}"
+    if folder.removed:
+        name += ", removed"
     return f'{name} <span class="near">left out</span>' if str(folder.folder) in given_up else name
 
 
