@@ -19,7 +19,7 @@ from mailstore.model.info import BODY, META, Body, Meta, Row
 from mailstore.model.measure import digest_of
 from mailstore.spi import FolderDriver, Shards
 
-TOGETHER = 50_000
+TOGETHER = 20_000
 """Messages that are compared at once: what is expected of them is held in memory until then."""
 PARALLEL_FROM = 1000
 """Messages: from so many on more than one process compares."""
@@ -78,7 +78,7 @@ def _compare(folder: FolderRun) -> bool:
 def _look(folder: FolderRun) -> list[_Seen]:
     run = folder.run
     there = run.destination.driver.folder(folder.target)
-    if len(folder.expected) >= PARALLEL_FROM and run.parallel > 1:
+    if len(folder.expected) >= PARALLEL_FROM and run.parallel > 1 and _most(there, folder):
         sharded = there if "shard" in run.destination.capabilities.native and isinstance(there, Shards) else None
         shards = sharded.shards(run.parallel) if sharded is not None else []
         if sharded is not None and len(shards) > 1:
@@ -92,9 +92,14 @@ def _look(folder: FolderRun) -> list[_Seen]:
 
 def _batches(there: FolderDriver, folder: FolderRun) -> Iterator[list[Row]]:
     """Read the messages expected, and as few others as can be."""
-    if len(folder.expected) * 2 > there.state().messages:
+    if _most(there, folder):
         return there.changes(None, BODY | META).batches
     return there.fetch(sorted(folder.expected), BODY | META)
+
+
+def _most(there: FolderDriver, folder: FolderRun) -> bool:
+    """Tell whether more than half of a folder is to be compared, so that all of it may as well be read."""
+    return len(folder.expected) * 2 > there.state().messages
 
 
 def _heard(folder: FolderRun, told: object) -> None:

@@ -25,7 +25,7 @@ from mailstore.model.changes import FolderState, SetState, Token
 from mailstore.model.info import BODY, META
 from mailstore.spi import FolderDriver
 
-_FRESH_MOST = TOGETHER
+_FRESH_MOST = 50_000
 """Messages: a larger folder is not filled out of sight, since all that is known of it would be held in memory."""
 
 

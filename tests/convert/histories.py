@@ -9,7 +9,7 @@ from random import Random
 from mailstore import FolderPath, Store
 from mailstore.model.changes import SetFlags
 from mailstore.model.flags import DELETED, SYSTEM_FLAGS
-from mailstore.model.info import BODY, META, Row
+from mailstore.model.info import BODY, META, Row, body_chunks
 
 NAMES = ("INBOX", "A", "B", "A/x", "A/y", "C")
 SAME = (b"Subject: same\n\nsame\n", b"no header at all", b"Message-ID: <1@x>\n\none\n", b"Message-ID: <1@x>\n\ntwo\n")
@@ -32,7 +32,8 @@ def contents(store: Store) -> Contents:
     """Return each folder's messages with flags and keywords, as a multiset."""
     return {
         str(path): Counter(
-            (bytes(row.body or b""), row.flags & SYSTEM_FLAGS, row.keywords) for row in rows(store, path, BODY | META)
+            (b"".join(body_chunks(row.body or b"")), row.flags & SYSTEM_FLAGS, row.keywords)
+            for row in rows(store, path, BODY | META)
         )
         for path in paths(store)
     }
