@@ -258,9 +258,9 @@ def convert(
 
         give_way()
     if dry_run:
-        with _open_source(source, include_expunged, lock_timeout) as old:
+        with noting(reports, source, dest) as noted, _open_source(source, include_expunged, lock_timeout) as old:
             say_unused(mapping, old)
-            planned = plan_conversion(old, parse_location(dest), wanted)
+            noted.plan = planned = plan_conversion(old, parse_location(dest), wanted)
         return _show_plan(planned, wanted, quiet, as_json)
     return run_conversion(
         source,

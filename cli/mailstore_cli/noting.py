@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mailstore import MailstoreError
-from mailstore.convert import Conversion
+from mailstore.convert import Conversion, Plan
 
 
 @dataclass
@@ -17,6 +17,7 @@ class Noted:
     """What is known of a conversion that may end at any moment."""
 
     conversion: Conversion | None = None
+    plan: Plan | None = None
     given_up: tuple[str, ...] = ()
 
 
@@ -53,8 +54,10 @@ def noting(paths: Sequence[str], source: str, destination: str) -> Iterator[Note
     finally:
         signal.signal(signal.SIGTERM, before)
         result.report = noted.conversion.report if noted.conversion is not None else None
+        result.plan = noted.plan
         result.given_up = noted.given_up
         result.seconds = migration.seconds = time.monotonic() - started
         if result.status == "waiting":
-            result.status = "done" if result.report is not None and result.report.ok else "failed"
+            done = result.report.ok if result.report is not None else noted.plan is not None and not noted.plan.problems
+            result.status = "done" if done else "failed"
         write_reports(paths, migration, title)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from mailstore.convert import FolderReport, Problem, Report
+from mailstore.convert import FolderReport, Plan, Problem, Report
 from mailstore.convert.report import COUNTS
 from mailstore.migrate.facts import overall, report_facts, set_aside
 from mailstore.migrate.result import Migration, Result, Status
@@ -33,6 +33,7 @@ _STATUS: dict[Status, tuple[str, str]] = {
 _RANK: dict[Status, int] = {"failed": 0, "interrupted": 1, "waiting": 2, "done": 3}
 _VERDICT = {
     "done": "Everything that was found has arrived.",
+    "planned": "Nothing was done: this is what would be.",
     "failed": "Not everything that was found has arrived. What is missing is named below; nothing of it was removed.",
     "interrupted": "Stopped before the end. Run again, it goes on where it stopped, and copies nothing twice.",
     "running": "Not finished when this page was written.",
@@ -43,7 +44,8 @@ _VERIFIED = {True: "yes", False: '<span class="full">no</span>', None: NOTHING}
 def report_page(migration: Migration, title: str, *, running: bool = False) -> str:
     """Return the page. Arguments as for ``report_facts``; ``title`` is plain text."""
     facts = report_facts(migration, running=running)
-    state = "running" if running else overall(migration)
+    planned = any(one.plan is not None for one in migration.results)
+    state = "running" if running else "planned" if planned else overall(migration)
     when = f"{datetime.fromtimestamp(migration.started, UTC):%A, %d %B %Y, %H:%M} UTC"
     head = [
         f'<p class="soft">{when}, {_duration(migration.seconds)}</p>',
@@ -64,7 +66,7 @@ def report_page(migration: Migration, title: str, *, running: bool = False) -> s
         body.append(section("Account by account", note, *parts))
     else:
         only = results[0]
-        body.append(section("Folders", text(_way(only)), *_details(only)))
+        body.append(section("Folders", _way(only.account.source, only.account.destination), *_details(only)))
     foot = "Made by mstore convert; the page holds its figures as JSON in the element &ldquo;data&rdquo;."
     return page(title, head, body, foot, facts)
 
@@ -80,6 +82,15 @@ def _duration(seconds: float) -> str:
 def _tiles(migration: Migration) -> str:
     reports = [one.report for one in migration.results if one.report is not None]
     counts = migration.counts
+    plans = [one.plan for one in migration.results if one.plan is not None]
+    if plans:
+        return tile_list(
+            [
+                (count_figure(sum(one.messages for one in plans)), "messages found"),
+                (bytes_figure(sum(one.size for one in plans)), "of mail"),
+                (count_figure(sum(one.already for one in plans)), "there already"),
+            ]
+        )
     tiles = [
         (count_figure(sum(one.found for one in reports)), "messages found"),
         (count_figure(sum(one.copied for one in reports)), "copied now"),
@@ -163,15 +174,21 @@ def _account(result: Result, opened: bool) -> str:
     return f"<details{' open' * opened}><summary>{heading}</summary>{''.join(_details(result))}</details>"
 
 
-def _way(result: Result) -> str:
-    return f"{result.account.source} \u2192 {result.account.destination}"
+def _way(source: str, destination: str) -> str:
+    return text(source if source == destination else f"{source} \u2192 {destination}")
 
 
 def _details(result: Result) -> list[str]:
     """Return what there is to say of one conversion."""
-    parts = [f'<p class="note">{text(_way(result))}</p>'] if result.account.user else []
+    parts = (
+        [f'<p class="note">{_way(result.account.source, result.account.destination)}</p>']
+        if result.account.user
+        else []
+    )
     if result.reason:
         parts.append(f'<p class="reason"><span class="full">{text(result.reason)}</span></p>')
+    if result.plan is not None:
+        parts += _planned(result.plan)
     report = result.report
     if report is None:
         return parts
@@ -190,6 +207,25 @@ def _details(result: Result) -> list[str]:
     return parts
 
 
+def _planned(plan: Plan) -> list[str]:
+    """Return what would be done."""
+    head = [("Folder", "folder"), ("Messages", "number"), ("Already there", "number"), ("Bytes", "number")]
+    rows = [
+        [
+            _way(str(one.folder), str(one.target)) + ("" if one.carried else ' <span class="near">left out</span>'),
+            count_figure(one.messages),
+            count_figure(one.already),
+            bytes_figure(one.size),
+        ]
+        for one in plan.folders
+    ]
+    parts = [table(head, rows, None)]
+    for loss in plan.losses:
+        examples = text(", ".join(loss.examples))
+        parts.append(f"<p>Would be lost (<code>{text(loss.name)}</code>): {text(loss.explanation)}: {examples}</p>")
+    return [*parts, _problems(plan.problems)] if plan.problems else parts
+
+
 def _folders(folders: Sequence[FolderReport], given_up: Sequence[str]) -> str:
     names = _shown([one.counts() for one in folders])
     head = [("Folder", "folder"), *_headings(names), ("Bytes", "number"), ("UIDs", "state")]
@@ -206,9 +242,7 @@ def _folders(folders: Sequence[FolderReport], given_up: Sequence[str]) -> str:
 
 
 def _named(folder: FolderReport, given_up: Sequence[str]) -> str:
-    name = text(str(folder.folder))
-    if folder.target != folder.folder:
-        name += f" \u2192 {text(str(folder.target))}"
+    name = _way(str(folder.folder), str(folder.target))
     if folder.renamed_from is not None:
         name += f", before {text(str(folder.renamed_from))}"
     if folder.removed:

@@ -155,10 +155,7 @@ def _carry(task: Task, result: Result, stop: _Stop, tell: Tell) -> None:
 
 def _plan(task: Task, options: Options, old: Store, result: Result) -> None:
     result.plan = planned = plan(old, registry.parse_location(task.account.destination), options)
-    refused = [loss.name for loss in planned.losses if loss.name not in options.allow_loss]
-    if refused:
-        _fail(result, "LossRefused", f"the destination cannot hold everything; allow its losses: {', '.join(refused)}")
-    elif planned.problems:
+    if planned.problems:
         _fail(result, "", "")
     else:
         result.status = "done"

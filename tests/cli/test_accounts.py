@@ -178,6 +178,16 @@ def test_interrupted_and_begun_again(mstore_command, process, old, tmp_path, num
 # --- the report of one conversion
 
 
+def test_a_plan_as_a_report(mstore, old, tmp_path):
+    words = ("convert", f"maildir:{tmp_path}/old/bob", f"sqlite:{tmp_path}/x.db", "-n", "-q")
+    assert mstore(*words, "--report", tmp_path / "p.json", "--report", tmp_path / "p.html").exit_code == 0
+    report = report_of(tmp_path / "p.json")
+    (only,) = report["conversions"]
+    assert (report["status"], only["status"], only["report"], only["plan"]["messages"]) == ("done", "done", None, 4)
+    assert "Nothing was done: this is what would be." in (tmp_path / "p.html").read_text()
+    assert not (tmp_path / "x.db").exists()
+
+
 class Page(HTMLParser):
     """The tags and the text of a page."""
 

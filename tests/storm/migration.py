@@ -98,16 +98,16 @@ class Storm:
             accounts = [int(word) for word in children.read_text().split()]
         except OSError:
             accounts = []
-        if accounts and self.random.random() < 0.4:
-            self.kills["an account"] += 1
-            with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):  # it may have ended a moment ago
+            if accounts and self.random.random() < 0.5:
+                self.kills["an account"] += 1
                 os.kill(self.random.choice(accounts), signal.SIGKILL)
-        elif self.random.random() < 0.3:
-            self.kills["the parent"] += 1
-            process.kill()
-        else:
-            self.kills["all"] += 1
-            os.killpg(process.pid, signal.SIGKILL)
+            elif self.random.random() < 0.3:
+                self.kills["the parent"] += 1
+                process.kill()
+            else:
+                self.kills["all"] += 1
+                os.killpg(process.pid, signal.SIGKILL)
 
     def settle(self, process: subprocess.Popen[bytes]) -> None:
         """Let a run come to an end; those whose parent was killed end when they find it gone."""
