@@ -10,7 +10,7 @@ from mailstore.detection.result import Find
 from mailstore.detection.together import tell
 from mailstore.detection.walk import look
 from mailstore.errors import MailstoreError
-from mailstore.registry import Detection
+from mailstore.registry import Detection, accounts, parse_location
 from mailstore.store import open_store
 
 DEPTH = 8
@@ -70,6 +70,10 @@ def find_mail(paths: Iterable[str | os.PathLike[str]], *, depth: int = DEPTH, co
 
 def _count(find: Find, messages: bool) -> None:
     try:
+        if len(shared := accounts(parse_location(find.location), lock_timeout=_PATIENCE)) > 1:
+            find.kind = "accounts"
+            find.evidence += [f"account {one}" for one in shared]
+            return
         with open_store(find.location, readonly=True, index="memory", lock_timeout=_PATIENCE) as store:
             folders = [info.path for info in store.folders() if info.selectable]
             find.folders = len(folders)

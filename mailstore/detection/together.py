@@ -27,7 +27,7 @@ def tell(finds: Sequence[Find]) -> list[Detection]:
     often = [(pattern, count) for pattern, count in counted.items() if count > 1]
     often.sort(key=lambda pair: (-pair[1], pair[0].location))
     alike = [Detection(one.location, one.format, f"{count} accounts lie so") for one, count in _outermost(often)]
-    return alike + [one.readings[0] for one in finds if one.kind in ("accounts", "spool") and len(one.readings) == 1]
+    return alike + [one.readings[0] for one in finds if len(one.readings) == 1 and _USER in one.location]
 
 
 def _pattern(form: str, path: str, at: int, inbox: str) -> Detection:

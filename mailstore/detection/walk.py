@@ -17,12 +17,12 @@ import os
 import re
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mailstore.detection import known
 from mailstore.detection.result import Find
 from mailstore.errors import MailstoreError
-from mailstore.registry import Detection, detect
+from mailstore.registry import Detection, detect, parse_location
 from mailstore.system import fs
 
 MOST_FILES = 2000
@@ -221,9 +221,17 @@ def _is_spool(path: str, status: os.stat_result) -> bool:
 
 def _readings(path: str) -> tuple[Detection, ...]:
     try:
-        return tuple(detect(path))
+        return tuple(one if _reads_back(one, path) else replace(one, location=path) for one in detect(path))
     except (OSError, MailstoreError):
         return ()
+
+
+def _reads_back(reading: Detection, path: str) -> bool:
+    """Tell whether a location means this path: ``?a=b`` and ``:A=b`` in a path would read as options."""
+    try:
+        return parse_location(reading.location).path == path
+    except MailstoreError:
+        return False
 
 
 def _mail(path: str, readings: tuple[Detection, ...], names: set[str] | None = None) -> Find:

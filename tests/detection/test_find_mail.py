@@ -142,6 +142,24 @@ def test_what_is_known_and_no_mail(tmp_path: Path) -> None:
     assert not find_mail([tmp_path]).any_mail
 
 
+def test_a_database_of_several_accounts(tmp_path: Path) -> None:
+    for user in ("ann", "joe"):
+        with open_store(f"sqlite:{tmp_path}/mail.db?account={user}", create=True) as store:
+            store.inbox.append(b"x\n")
+    find = found(tmp_path)[f"{tmp_path}/mail.db"]
+    assert find.kind == "accounts"
+    assert find.evidence[1:] == [f"account sqlite:{tmp_path}/mail.db?account={user}" for user in ("ann", "joe")]
+
+
+@pytest.mark.parametrize("name", ["a?b=c", "x:INBOX=y", "new\nline\udcff", "mbox:x"])
+def test_odd_names(name: str, tmp_path: Path) -> None:
+    mbox(tmp_path / name / "box")
+    (find,) = find_mail([tmp_path / name]).finds
+    with open_store(find.location, readonly=True) as store:
+        assert [message.bytes() for message in store.inbox] == [b"Subject: 1\n\nx\n"]
+    assert find.folders == 1
+
+
 def test_records_are_evidence(tmp_path: Path) -> None:
     maildir(tmp_path / "Maildir")
     for name in ("courierimapuiddb", "courierpop3dsizelist"):
