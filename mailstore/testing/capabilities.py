@@ -25,8 +25,16 @@ STORES = (
 )
 """Title and location of the stores in the table."""
 
-READ_ONLY = (("MH", "mh:{root}/mh"), (".eml files", "eml:{root}/eml"), ("Apple Mail", "apple:{root}/apple"))
-"""The same of those that are only read: each lies in a directory that is there."""
+READ_ONLY = (
+    ("MH", "mh:{root}/mh", ""),
+    (".eml files", "eml:{root}/eml", ""),
+    ("Apple Mail", "apple:{root}/apple", ""),
+    ("Thunderbird", "thunderbird:{root}/thunderbird", "Inbox"),
+    ("Takeout", "takeout:{root}/takeout", "All.mbox"),
+)
+"""The same of those that are only read: each in a directory that is there, with a file of mail where it needs one."""
+
+_MAIL = b"From 1500000000000000000@xxx Tue Nov 14 22:13:20 +0000 2023\nX-Gmail-Labels: Inbox\nSubject: x\n\nbody\n\n"
 
 HEAD = """\
 # What each store keeps
@@ -85,8 +93,11 @@ def ours() -> list[tuple[str, Capabilities]]:
         for title, location in STORES:
             with open_store(location.format(root=root), create=True) as store:
                 found.append((title, store.capabilities))
-        for title, location in READ_ONLY:
-            fs.mkdir(location.format(root=root).partition(":")[2])
+        for title, location, name in READ_ONLY:
+            path = location.format(root=root).partition(":")[2]
+            fs.mkdir(path)
+            if name:
+                fs.create_file(f"{path}/{name}", _MAIL, 0)
             with open_store(location.format(root=root)) as store:
                 found.append((title, store.capabilities))
     return found

@@ -32,4 +32,4 @@ def test_cells() -> None:
     assert "| `sender` | ✓ | - |\n" in found
     assert "| `max_message` | any | 10 |\n" in found
     assert "| `native` | clone, move | - |\n" in found
-    assert (len(STORES), len(READ_ONLY)) == (6, 3)
+    assert (len(STORES), len(READ_ONLY)) == (6, 5)

@@ -88,7 +88,8 @@ class MboxDriver(MboxQuota):
             batch="prefix",
             foreign_writers=True,
             quota="exact",
-            native=frozenset({"fresh", "hold", "shard"}) - settings.mask,
+            native=(frozenset({"fresh", "hold", "shard"}) if not self._frozen else frozenset({"shard"}))
+            - settings.mask,
         )
 
     @property

@@ -16,7 +16,7 @@ from mailstore.drivers.mbox.form import choose, reading_options
 from mailstore.drivers.mbox.layout import Layout, Place, Tree, why_not
 from mailstore.drivers.mbox.store import MboxDriver
 from mailstore.drivers.sidecar import open_index
-from mailstore.errors import LocationError, NoSuchStore, NotAStore
+from mailstore.errors import CannotCreate, LocationError, NoSuchStore, NotAStore
 from mailstore.formats import mutf7
 from mailstore.model.names import INBOX, FolderPath
 from mailstore.spi import Location, Settings
@@ -158,9 +158,9 @@ class _ThunderbirdFormat:
         sign = _signs(path)
         return f"a mail directory of Thunderbird: mbox files and {sign}" if sign is not None else None
 
-    def accounts(self, location: Location, settings: Settings) -> list[Location]:  # noqa: ARG002 -- mailstore.spi.Shared
+    def accounts(self, location: Location, settings: Settings) -> list[Location]:
         """See mailstore.spi.Shared: the accounts of a profile; a mail directory is one itself."""
-        self._check(location)
+        self._check(location, settings)
         found = [
             Location("thunderbird", location.path, {**location.options, "account": account.name})
             for account in find_accounts(location.path)
@@ -170,7 +170,7 @@ class _ThunderbirdFormat:
     def open(self, location: Location, settings: Settings) -> MboxDriver:
         """Open the store; see mailstore.spi.Format."""
         given = choose(location)
-        path = self._check(location)
+        path = self._check(location, settings)
         accounts = find_accounts(path)
         utf7 = os.path.basename(os.path.dirname(path)) == "ImapMail"
         if "account" in given:
@@ -190,9 +190,11 @@ class _ThunderbirdFormat:
         return MboxDriver(layout, reading_options(given), settings, index, packed=False, rules=rules)
 
     @staticmethod
-    def _check(location: Location) -> str:
+    def _check(location: Location, settings: Settings) -> str:
         path = location.path
         if not fs.is_there(path, follow=True):
+            if settings.create and not settings.readonly:
+                raise CannotCreate(f"{fs.shown(path)}: only Thunderbird makes profiles", path=path)
             raise NoSuchStore(f"{fs.shown(path)}: nothing is there", path=path)
         if not os.path.isdir(path):
             raise NotAStore(f"{fs.shown(path)} is no directory; for one file of Thunderbird's: mbox:{path}", path=path)
