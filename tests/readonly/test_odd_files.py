@@ -122,7 +122,7 @@ def test_a_message_that_may_not_be_read(kind: type, tmp_path: Path) -> None:
     written.append(INBOX, b"Subject: other\n\n")
     file.chmod(0)
     report = convert_unprivileged(kind, tmp_path / "store")
-    assert report["messages"] == {"found": 2, "copied": 1, "skipped": 0, "failed": 1}
+    assert [report["messages"][name] for name in ("found", "copied", "failed")] == [2, 1, 1]
     assert [problem["reason"] for problem in report["problems"]] == [f"{file}: Permission denied"]
 
 
