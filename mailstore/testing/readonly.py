@@ -33,6 +33,10 @@ class ReadOnlyHarness(Harness):
     def foreign_append(self, path: FolderPath, body: bytes) -> None:
         """Put an unread message into a folder, which is made where it is missing, as another program would."""
 
+    def foreign_holds(self, body: bytes) -> bool:
+        """Whether another program can put these bytes there so that they stay what they are: an mbox ends lines."""
+        return True
+
     @abstractmethod
     def foreign_remove(self, path: FolderPath, body: bytes) -> None:
         """Remove the message with these bytes as another program would."""
