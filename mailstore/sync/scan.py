@@ -131,8 +131,9 @@ class Scanner:
     def _changed(self, bound: Bound, side: Side, folder: Folder, rows: list[Row], found: Scan) -> None:
         """Take in what is new or has other marks."""
         new = []
+        every = self._journal.copies(bound.number, side) if len(rows) > _FETCH else None
         for row in rows:
-            known = self._journal.copy(bound.number, side, row.uid) if row.uid else None
+            known = self._journal.copy(bound.number, side, row.uid) if every is None else every.get(row.uid)
             if known is not None:
                 self._compare(known, side, row, found)
             elif row.uid:
