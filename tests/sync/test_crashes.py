@@ -16,7 +16,7 @@ from mailstore.testing.faults import Plan, in_child
 from mailstore.testing.sampling import chosen, turn
 
 PAIRS = [("maildir", "sqlite"), ("mbox", "maildir++"), ("sqlite", "mbox")]
-POINTS = 10
+POINTS = 7
 
 
 def run(pair: Pair, at: int = 0) -> list[str]:
