@@ -14,8 +14,13 @@ from mailstore.search import parse_search
 _PLAIN = ("newer", "older", "larger", "smaller")
 
 
+def limit(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add ``--limit``; ``what`` says what is done no more than so often."""
+    return click.option("--limit", type=click.IntRange(min=1), metavar="N", help=what)
+
+
 def message_choice(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that choose messages; the command gets ``search`` and ``limit``, None where all are meant."""
+    """Add the options that choose messages; the command gets ``search``, None where all are meant."""
 
     @wraps(command)
     def with_search(*args: Any, search: tuple[str, ...], **rest: Any) -> Any:
@@ -41,5 +46,4 @@ _OPTIONS = (
     click.option("--older", metavar="SPAN", help="Only messages that came this long ago or longer."),
     click.option("--larger", metavar="SIZE", help="Only messages of more bytes: 500, 20K, 5M."),
     click.option("--smaller", metavar="SIZE", help="Only messages of fewer bytes."),
-    click.option("--limit", type=click.IntRange(min=1), metavar="N", help="No more than N messages."),
 )

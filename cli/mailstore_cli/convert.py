@@ -26,7 +26,10 @@ from mailstore.convert import (
 from mailstore.convert import Progress as Step
 from mailstore.convert import plan as plan_conversion
 from mailstore.migrate import is_template
+from mailstore.search import Search
 from mailstore_cli import options
+from mailstore_cli.choosing import limit as limit_option
+from mailstore_cli.choosing import message_choice
 from mailstore_cli.exitcodes import FAILED, OK
 from mailstore_cli.follow import How, check_options, run_following
 from mailstore_cli.mapping import folder_mapping, say_unused, way_text
@@ -80,6 +83,8 @@ _DECIDED = {"refuse": "refused without --collisions merge or rename", "merge": "
     help="Accept that DEST cannot hold this: " + ", ".join(sorted(LOSSES)) + ". Repeatable.",
 )
 @options.folder_choice("Convert")
+@message_choice
+@limit_option("Copy no more than N messages in this run; the next one goes on.")
 @folder_mapping
 @click.option(
     "--include-expunged",
@@ -191,6 +196,8 @@ def convert(
     folders: tuple[str, ...],
     include: tuple[str, ...],
     exclude: tuple[str, ...],
+    search: Search | None,
+    limit: int | None,
     mapping: FolderMapping,
     include_expunged: bool,
     delete: bool,
@@ -219,6 +226,8 @@ def convert(
         folders=tuple(parse_folder(name) for name in folders),
         include=include,
         exclude=exclude,
+        search=search,
+        limit=limit or 0,
         mapping=mapping,
         allow_loss=frozenset(allow_loss),
         delete=delete,
@@ -391,6 +400,7 @@ def _print_report(report: Report) -> None:
     summary = (
         f"{report.found} found, {report.copied} copied ({report.size} bytes), "
         + (f"{report.moved} moved, " if report.moved else "")
+        + (f"{report.filtered} not chosen, " if report.filtered else "")
         + f"{report.skipped} skipped, {report.failed} failed; {verified}; {report.seconds:.1f} s"
     )
     out(style(summary, "green" if report.ok else "red"))
@@ -399,7 +409,12 @@ def _print_report(report: Report) -> None:
 def _changes(entry: FolderReport) -> list[str]:
     """Return what was done to a folder besides copying."""
     told = [f"renamed from {folder_text(entry.renamed_from)}"] if entry.renamed_from is not None else []
-    counts = (entry.moved, "moved here"), (entry.updated, "with changed flags"), (entry.deleted, "deleted")
+    counts = (
+        (entry.filtered, "not chosen"),
+        (entry.moved, "moved here"),
+        (entry.updated, "with changed flags"),
+        (entry.deleted, "deleted"),
+    )
     told += [f"{count} {what}" for count, what in counts if count]
     if entry.kept:
         told.append(f"{entry.kept} kept that SOURCE has no more")
@@ -409,7 +424,12 @@ def _changes(entry: FolderReport) -> list[str]:
 def _planned_changes(entry: PlannedFolder) -> list[str]:
     """Return what would be done to a folder besides copying."""
     told = [f"renamed from {folder_text(entry.renamed_from)}"] if entry.renamed_from is not None else []
-    counts = (entry.moved, "moved here"), (entry.updated, "with changed flags"), (entry.gone, "that SOURCE has no more")
+    counts = (
+        (entry.filtered, "not chosen"),
+        (entry.moved, "moved here"),
+        (entry.updated, "with changed flags"),
+        (entry.gone, "that SOURCE has no more"),
+    )
     return [*told, *(f"{count} {what}" for count, what in counts if count)]
 
 

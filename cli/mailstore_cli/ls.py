@@ -12,6 +12,7 @@ import click
 from mailstore import DIGEST, HEADER, INTERNAL_DATE, SIZE, Folder, FolderPath, Message, Store, open_store
 from mailstore.search import Search
 from mailstore_cli import options
+from mailstore_cli.choosing import limit as limit_option
 from mailstore_cli.choosing import message_choice
 from mailstore_cli.headers import Shown, display_name, shown
 from mailstore_cli.names import folder_text, header_check, item_text, parse_folder, safe
@@ -44,6 +45,7 @@ _NARROWEST_SUBJECT = 20
 @options.folder
 @click.option("-r", "--recursive", is_flag=True, help="All folders, or --folder and the folders below it.")
 @message_choice
+@limit_option("List no more than N messages.")
 @options.json_flag("One JSON object a line for each message.")
 @click.option("--digest", is_flag=True, help="With --json: add the SHA-256 of each message (reads them all).")
 def ls(

@@ -7,7 +7,9 @@ import click
 from mailstore import open_store
 from mailstore.convert import Comparison, FolderMapping, Options, verify_stores
 from mailstore.convert import Progress as Step
+from mailstore.search import Search
 from mailstore_cli import options
+from mailstore_cli.choosing import message_choice
 from mailstore_cli.exitcodes import FAILED, OK
 from mailstore_cli.mapping import folder_mapping, say_unused
 from mailstore_cli.names import folder_text, parse_folder, safe
@@ -41,6 +43,7 @@ _UIDS = {
 @click.argument("a", type=options.LocationType())
 @click.argument("b", type=options.LocationType())
 @options.folder_choice("Compare")
+@message_choice
 @folder_mapping
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing; the exit code tells.")
 @options.json_flag("One JSON object.")
@@ -50,13 +53,18 @@ def verify(
     folders: tuple[str, ...],
     include: tuple[str, ...],
     exclude: tuple[str, ...],
+    search: Search | None,
     mapping: FolderMapping,
     quiet: bool,
     as_json: bool,
 ) -> int:
     """Compare the stores A and B. Nothing in them is changed."""
     wanted = Options(
-        folders=tuple(parse_folder(name) for name in folders), include=include, exclude=exclude, mapping=mapping
+        folders=tuple(parse_folder(name) for name in folders),
+        include=include,
+        exclude=exclude,
+        search=search,
+        mapping=mapping,
     )
     with (
         open_store(a, readonly=True) as first,

@@ -61,6 +61,7 @@ class FolderCopy:
             fitting(capabilities, known_keywords(run.destination, folder.target)),
             stamp,
             pop_ids.note if stamp is not None else "",
+            run.options.search,
         )
 
     def copy(self, found: Look | None) -> None:
@@ -99,13 +100,13 @@ class FolderCopy:
         if state is None or state.messages <= _FRESH_MOST:
             reader = FolderReader(folder, self._source, self._rules)
             if copy_fresh(folder, self._source, self._rules, reader):
-                return not folder.report.failed
+                return not (folder.report.failed or folder.report.filtered)
         reader = FolderReader(folder, self._source, self._rules)
         appender = self._appender(None)
         appender.append_all(reader.batches())
         if reader.broken is None:
             self._finish(reader, appender)
-            return not folder.report.failed
+            return not (folder.report.failed or folder.report.filtered)
         # The source moved under us, or a reader died: what is still missing is found and read one by one.
         copied = folder.report.copied
         found = Found(folder.way, Look(), folder.record, self._source)
@@ -129,6 +130,7 @@ class FolderCopy:
         """Carry what was found; True where all of it has arrived."""
         folder = self._folder
         folder.report.skipped += found.there
+        folder.report.filtered += found.filtered
         if found.error is not None:
             folder.fail(found.error)
         update_marks(folder, self._rules, [*found.changed, *((one.number, one.marks) for one in found.same)])
@@ -139,8 +141,9 @@ class FolderCopy:
         self._bring(found, reader, appender)
         if reader.broken is not None:
             folder.fail(reader.broken)
-        self._finish(reader, appender)
-        return found.whole and reader.broken is None and not folder.report.failed
+        self._finish(reader, appender, adopt=not found.cut)
+        report = folder.report
+        return found.whole and reader.broken is None and not (report.failed or report.filtered)
 
     def _compare_earlier(self, found: Look) -> None:
         """Compare what earlier runs stored and did not compare."""
@@ -183,10 +186,11 @@ class FolderCopy:
         while chunk := list(islice(uids, FETCH)):
             yield from reader.read(partial(self._source.fetch, chunk, BODY | META), positions)
 
-    def _finish(self, reader: FolderReader, appender: Appender) -> None:
+    def _finish(self, reader: FolderReader, appender: Appender, *, adopt: bool = True) -> None:
+        """Count, and adopt the source's counters unless what a limit left is still to come with its own UIDs."""
         reader.taken.troubles += appender.refused
         self._folder.count(reader.taken)
-        if appender.numbered or (self._folder.alone and appender.untouched):
+        if adopt and (appender.numbered or (self._folder.alone and appender.untouched)):
             self._adopt_state()
 
     def _adopt_state(self) -> None:

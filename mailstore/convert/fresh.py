@@ -124,8 +124,9 @@ def _joined(parts: Sequence[_Part]) -> Taken:
     """Add the parts up, with positions counted through."""
     taken = Taken()
     for part in parts:
-        offset = len(taken.facts) + len(taken.troubles)
+        offset = taken.rows
         taken.facts += part.taken.facts if part.packed is None else unpack(part.packed, offset)
         taken.troubles += [one._replace(position=one.position + offset) for one in part.taken.troubles]
         taken.notes.update(part.taken.notes)
+        taken.filtered += part.taken.filtered
     return taken

@@ -68,6 +68,8 @@ class Look:
         gone: messages that are there no more, ascending; without those noted as absent before.
         moves: those of ``new`` that are noted elsewhere and gone from there, by UID.
         same: messages of this folder that have another key now.
+        filtered: how many new messages are not wanted, and left out of ``new`` (``choice``).
+        cut: some of them since a limit is reached.
     """
 
     token: Token | None = None
@@ -84,6 +86,8 @@ class Look:
     gone: list[int] = field(default_factory=list)
     moves: dict[int, Moving] = field(default_factory=dict)
     same: list[Moving] = field(default_factory=list)
+    filtered: int = 0
+    cut: bool = False
     error: MailstoreError | None = None
     """Why it is not whole, where the listing ended early."""
 

@@ -19,6 +19,7 @@ from mailstore.model.flags import SYSTEM_FLAGS
 from mailstore.model.info import BODY, INTERNAL_DATE, SENDER, SIZE, UIDL, Body, Meta, Row, body_chunks
 from mailstore.model.names import FolderPath
 from mailstore.model.specialuse import guess_special_use
+from mailstore.search import Search
 from mailstore.store import Store
 
 LOSSES: dict[str, str] = {
@@ -122,23 +123,31 @@ class LossScan:
         self._tallies.setdefault(name, _Tally()).add(example)
 
 
-def find_losses(source: Store, routes: Sequence[Route], destination: Store, pop_ids: PopIds) -> list[Loss]:
-    """Return what converting these folders would lose; reads messages only where some could lose something."""
+def find_losses(
+    source: Store, routes: Sequence[Route], destination: Store, pop_ids: PopIds, search: Search | None = None
+) -> list[Loss]:
+    """Return what converting these folders would lose; reads messages only where some could lose something.
+
+    ``search``: the messages that are wanted; None is all.
+    """
     scan = LossScan(destination.capabilities, destination.canonical, pop_ids)
     scan.add_folders([one.target for one in routes])
     if scan.want >= 0:
         going = carried([one.target for one in routes], destination.capabilities)
         for one in routes:
             if one.source.selectable and one.target.path in going:
-                _scan_folder(scan, source, one.source.path, known_keywords(destination, one.target.path))
+                _scan_folder(scan, source, one.source.path, known_keywords(destination, one.target.path), search)
     return scan.losses()
 
 
-def _scan_folder(scan: LossScan, source: Store, path: FolderPath, keywords: dict[str, str]) -> None:
+def _scan_folder(
+    scan: LossScan, source: Store, path: FolderPath, keywords: dict[str, str], search: Search | None
+) -> None:
+    want = scan.want | scan.pop_ids.want | (0 if search is None else search.want)
     try:
         stamp = scan.pop_ids.stamper(path, source.driver.folder(path))
-        for position, row in enumerate(source.folder(path).rows(scan.want | scan.pop_ids.want), 1):
-            if row.error is None:
+        for position, row in enumerate(source.folder(path).rows(want), 1):
+            if row.error is None and (search is None or search.matches(row)):
                 scan.add_message(path, position, row if stamp is None else stamp(row), keywords)
     except MailstoreError:
         return  # the conversion itself reports a folder that cannot be read

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from mailstore.convert.choice import Choice
 from mailstore.convert.folder import FolderCopy
 from mailstore.convert.losses import carried
 from mailstore.convert.mapping import Route
@@ -40,6 +41,7 @@ class Pass:
             stale: ways that were noted, of which the folder is gone or goes elsewhere now.
         """
         self._run = run
+        self._choice = Choice(run.options.search, run.options.limit)
         self._routes = routes
         self._going = carried([one.target for one in routes], run.destination.capabilities)
         self._stale = list(stale)
@@ -99,7 +101,8 @@ class Pass:
             run.report.add_error(way.path, error)
             self._unreadable.add(way)
 
-        self._found = look_at(run.source, run.journal.ways, ways, self._stale, failed, again=run.again)
+        records = run.journal.ways
+        self._found = look_at(run.source, records, ways, self._stale, failed, self._choice, again=run.again)
         for one in self._found.values():
             note(run.journal, one)
 

@@ -13,6 +13,7 @@ from mailstore.convert.pace import Pace
 from mailstore.errors import NoSuchFolder
 from mailstore.model.changes import FolderInfo
 from mailstore.model.names import FolderPath
+from mailstore.search import Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Options:
         include: shell patterns on the folder's name in its one-string form (``*`` goes over ``/``, case counts); a
             folder is taken when one matches, or when there are none.
         exclude: the same; a folder that one matches is left out, whatever else says otherwise.
+        search: copy no other messages; None is all. What was copied before is followed whether it is chosen or not.
+        limit: copy no more than so many messages in one run, the first that are to be copied; 0 is any number.
         mapping: how the folders are called in the destination. The options above mean the source's names.
         allow_loss: names of losses to accept (mailstore.convert.LOSSES).
         delete: delete in the destination what was deleted in the source, as far as that is no more than a sensible
@@ -43,6 +46,8 @@ class Options:
     folders: tuple[FolderPath, ...] = ()
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    search: Search | None = None
+    limit: int = 0
     mapping: FolderMapping = field(default_factory=FolderMapping)
     allow_loss: frozenset[str] = frozenset()
     delete: bool = False

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
+from mailstore.convert.choice import Choice
 from mailstore.convert.journal import Journal
 from mailstore.convert.look import Look, Moving, fetch, look, vanished
 from mailstore.convert.merge import marks
@@ -41,6 +42,7 @@ def look_at(
     ways: Sequence[Way],
     stale: Iterable[Way],
     failed: Callable[[Way, MailstoreError], None],
+    choice: Choice,
     *,
     again: bool = False,
 ) -> dict[Way, Found]:
@@ -52,6 +54,7 @@ def look_at(
         ways: those to look at.
         stale: those of which the folder is gone.
         failed: is told of a folder that cannot be asked.
+        choice: what is wanted of what is new.
         again: this very source object was looked at before: it knows what changed since, wherever it keeps its history.
     """
     found: dict[Way, Found] = {}
@@ -72,13 +75,20 @@ def look_at(
     for way, record in records.items():
         if way not in found and record.count(ABSENT):
             found[way] = Found(way, Look(), record, None)
-    if _any_gone(found):
+    if _any_gone(found) or choice.counts:
         for way in ways:
             if way not in found:
                 see(way)
         with suppress(MailstoreError):  # copying tells what cannot be read
             pair(found)
+    _choose(choice, [found[way] for way in ways if way in found])
     return found
+
+
+def _choose(choice: Choice, found: Sequence[Found]) -> None:
+    for one in found:
+        if one.source is not None and not choice.everything:
+            choice.leave_out(one.look, one.source)
 
 
 def note(journal: Journal, found: Found) -> None:

@@ -117,7 +117,8 @@ class Conversion:
         routing = find_routes(self._source, destination, options)
         refuse_collisions(routing, options)
         routes = [one for one in routing.routes if folders is None or one.source.path in folders]
-        losses = find_losses(self._source, routes, destination, PopIds(options.pop3_uidl, self._source.capabilities))
+        pop_ids = PopIds(options.pop3_uidl, self._source.capabilities)
+        losses = find_losses(self._source, routes, destination, pop_ids, options.search)
         refuse(losses, options.allow_loss)
         report = Report(str(self._source.location), str(destination.location), losses=losses, journal=self._path or "")
         again = self.report is not None

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from mailstore.convert.choice import Choice, chooses
 from mailstore.convert.identity import pair_identity
 from mailstore.convert.journal import journal_path, read_ways
 from mailstore.convert.leftout import left_out
@@ -23,6 +24,7 @@ from mailstore.errors import MailstoreError, NoSuchStore
 from mailstore.model.changes import Omission
 from mailstore.model.info import META, SIZE, Row
 from mailstore.model.names import FolderPath
+from mailstore.search import Search
 from mailstore.spi import Location
 from mailstore.store import Store, open_store
 from mailstore.system import scratch
@@ -50,6 +52,8 @@ class PlannedFolder:
     """Messages that an earlier run has stored, of which flags or keywords would be changed."""
     gone: int = 0
     """Messages that an earlier run has stored and that the source has no more."""
+    filtered: int = 0
+    """Messages that the search does not choose, or that are beyond the limit."""
     renamed_from: FolderPath | None = None
     """The destination's folder that would be renamed."""
 
@@ -66,6 +70,7 @@ class PlannedFolder:
             "moved": self.moved,
             "updated": self.updated,
             "gone": self.gone,
+            "filtered": self.filtered,
             "renamed_from": None if self.renamed_from is None else str(self.renamed_from),
         }
 
@@ -120,6 +125,11 @@ class Plan:
         """Messages that an earlier run has stored and that the source has no more."""
         return sum(folder.gone for folder in self.folders)
 
+    @property
+    def filtered(self) -> int:
+        """Messages that the search does not choose, or that are beyond the limit."""
+        return sum(folder.filtered for folder in self.folders)
+
     def to_dict(self) -> dict[str, object]:
         """Return the plan as plain values for JSON (schema in docs/convert.md)."""
         return {
@@ -132,6 +142,7 @@ class Plan:
             "moved": self.moved,
             "updated": self.updated,
             "gone": self.gone,
+            "filtered": self.filtered,
             "losses": [loss.to_dict() for loss in self.losses],
             "problems": [problem.to_dict() for problem in self.problems],
             "collisions": [
@@ -190,7 +201,8 @@ def _plan(source: Store, destination: Store, location: Location, options: Option
     def failed(way: Way, error: MailstoreError) -> None:
         problems.append(_problem(way.path, 0, error))
 
-    found = look_at(source, records, list(ways), [way for way in stale if way not in successors], failed)
+    gone = [way for way in stale if way not in successors]
+    found = look_at(source, records, list(ways), gone, failed, Choice(options.search, options.limit))
     before = {way: old.target for old, way in successors.items()}
     left = Counter(moving.way for one in found.values() for moving in one.look.moves.values())
     folders = []
@@ -199,7 +211,7 @@ def _plan(source: Store, destination: Store, location: Location, options: Option
         planned = replace(planned, gone=planned.gone - left[way])
         if way in ways:
             keywords = known_keywords(destination, way.target)
-            folders.append(_scan(scan, source, planned, found.get(way), keywords, problems))
+            folders.append(_scan(scan, source, planned, found.get(way), keywords, problems, options.search))
         elif planned.gone:
             folders.append(planned)
     omissions = left_out(source, placed)
@@ -224,7 +236,9 @@ def _planned(way: Way, found: Found | None, before: FolderPath | None, *, goes: 
     gone = record.count(ABSENT) + len(look.gone) - len(look.back)
     updated = len(look.changed) + sum(not one.marks.same(record.marks(one.number)) for one in look.same)
     moved = len(look.moves)
-    return PlannedFolder(*way, look.messages, look.size, look.there, 0, goes, moved, updated, gone, renamed_from)
+    return PlannedFolder(
+        *way, look.messages, look.size, look.there, 0, goes, moved, updated, gone, look.filtered, renamed_from
+    )
 
 
 def _scan(
@@ -234,24 +248,28 @@ def _scan(
     found: Found | None,
     keywords: dict[str, str],
     problems: list[Problem],
+    search: Search | None,
 ) -> PlannedFolder:
     """Look at the messages that would be copied."""
-    messages = size = unreadable = 0
+    messages = size = unreadable = filtered = 0
+    want = max(scan.want, 0) | scan.pop_ids.want | (0 if search is None else search.want)
     try:
         stamp = scan.pop_ids.stamper(planned.folder, source.driver.folder(planned.folder))
-        for row in _rows(source, planned, found, max(scan.want, 0) | scan.pop_ids.want):
+        for row in _rows(source, planned, found, want):
             messages += 1
             if row.error is not None:
                 unreadable += 1
                 problems.append(_problem(planned.folder, messages, row.error))
                 continue
             size += row.size or 0
-            if planned.carried:
+            if not chooses(search, row):
+                filtered += 1
+            elif planned.carried:
                 scan.add_message(planned.folder, messages, row if stamp is None else stamp(row), keywords)
     except MailstoreError as error:
         problems.append(_problem(planned.folder, 0, error))
     if found is None:
-        return replace(planned, messages=messages, size=size, unreadable=unreadable)
+        return replace(planned, messages=messages, size=size, unreadable=unreadable, filtered=filtered)
     return replace(planned, unreadable=unreadable)
 
 

@@ -53,7 +53,8 @@ class FolderReader:
         self.broken: MailstoreError | None = None
         self._position = 0
         self._sharded: Shards | None = None
-        if "shard" in folder.run.source.capabilities.native and isinstance(source, Shards):
+        numbered = rules.search is not None and rules.search.by_uid  # rows of a part need have no UIDs
+        if "shard" in folder.run.source.capabilities.native and isinstance(source, Shards) and not numbered:
             self._sharded = source
 
     def parts(self) -> list[object]:
@@ -96,6 +97,7 @@ class FolderReader:
                 facts: list[Fact] = []
                 taken = Taken(facts, self.taken.troubles, self.taken.notes)
                 arrivals = self._rules.take(rows, positions or count(self._position + 1), taken)
+                self.taken.filtered += taken.filtered
                 self._position += len(rows)
                 yield Batch(arrivals, facts)
         except MailstoreError as error:
@@ -116,7 +118,7 @@ class FolderReader:
             self._position = 0
             for arrivals, facts in self.read(partial(self.rows, part)):
                 bodies = [arrival.body if isinstance(arrival.body, bytes) else None for arrival in arrivals]
-                tell((pack(facts), bodies, self.taken.troubles, self.taken.notes))
+                tell((pack(facts), bodies, self.taken.troubles, self.taken.notes, self.taken.filtered))
                 self.taken = Taken()
                 for arrival in arrivals:
                     if not isinstance(arrival.body, bytes):
@@ -137,11 +139,12 @@ class FolderReader:
             if told is None or isinstance(told, str):
                 self.broken = None if told is None else StorageFailure(told)
                 return None
-            packed, bodies, troubles, notes = told
+            packed, bodies, troubles, notes, filtered = told
             facts = unpack(packed, offset)
             self.taken.troubles += [one._replace(position=one.position + offset) for one in troubles]
             self.taken.notes.update(notes)
-            self._position += len(facts) + len(troubles)
+            self.taken.filtered += filtered
+            self._position += len(facts) + len(troubles) + filtered
             return Batch([_arrival(fact, body, child) for fact, body in zip(facts, bodies, strict=True)], facts)
         except MailstoreError as error:
             self.broken = error

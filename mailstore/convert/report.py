@@ -71,8 +71,8 @@ class Problem:
         }
 
 
-COUNTS = ("found", "copied", "moved", "skipped", "failed", "updated", "deleted", "kept")
-"""What is counted of messages; the first is the sum of the four that follow."""
+COUNTS = ("found", "copied", "moved", "skipped", "failed", "filtered", "updated", "deleted", "kept")
+"""What is counted of messages; the first is the sum of the five that follow."""
 
 
 @dataclass(slots=True)
@@ -87,6 +87,8 @@ class FolderReport:
     skipped: int = 0
     """Already there by an earlier run, or given up with an allowed loss."""
     failed: int = 0
+    filtered: int = 0
+    """Not chosen by the search, or beyond the limit."""
     moved: int = 0
     """Moved within the destination, as they were in the source; they are neither copied nor skipped."""
     updated: int = 0
@@ -107,7 +109,7 @@ class FolderReport:
     @property
     def found(self) -> int:
         """Messages that the source has."""
-        return self.copied + self.moved + self.skipped + self.failed
+        return self.copied + self.moved + self.skipped + self.failed + self.filtered
 
     def counts(self) -> dict[str, int]:
         """Return all COUNTS."""
@@ -208,6 +210,11 @@ class Report:
     def removed(self) -> int:
         """Folders that were deleted in the destination."""
         return sum(folder.removed for folder in self.folders)
+
+    @property
+    def filtered(self) -> int:
+        """Messages that the search did not choose, or that are beyond the limit."""
+        return sum(folder.filtered for folder in self.folders)
 
     @property
     def size(self) -> int:

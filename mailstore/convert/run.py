@@ -100,6 +100,7 @@ class FolderRun:
     def count(self, taken: Taken) -> None:
         """Take troubles and notes into the report."""
         self.report.failed += len(taken.troubles)
+        self.report.filtered += taken.filtered
         for position, key, uid, error, reason, place in taken.troubles:
             self.run.report.add_problem(self.path, error, reason, position, uid, key, place)
         self.run.report.notes.update(taken.notes)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from mailstore.convert.choice import chooses
 from mailstore.convert.losses import whole
 from mailstore.convert.merge import Marks
 from mailstore.convert.rejected import Rejected
@@ -21,6 +22,7 @@ from mailstore.model.flags import SYSTEM_FLAGS
 from mailstore.model.info import Arrival, Body, Meta, Row
 from mailstore.model.measure import digest_of
 from mailstore.model.names import FolderPath
+from mailstore.search import Search
 
 
 class Fact(NamedTuple):
@@ -67,6 +69,13 @@ class Taken:
     facts: list[Fact] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
+    filtered: int = 0
+    """Rows that the search does not choose."""
+
+    @property
+    def rows(self) -> int:
+        """How many it was."""
+        return len(self.facts) + len(self.troubles) + self.filtered
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +93,8 @@ class Rules:
     """What gives rows their POP3 unique ids; None where only recorded ones are carried."""
     unstamped: str = ""
     """What to note of a message that gets none."""
+    search: Search | None = None
+    """Which messages are wanted; None is all."""
 
     def take(self, rows: Sequence[Row], positions: Iterable[int], taken: Taken) -> list[Arrival]:
         """Return what can go on, with a Fact for each in ``taken``; the rest becomes Troubles there.
@@ -93,11 +104,16 @@ class Rules:
         arrivals = []
         facts = taken.facts
         fit, stamp, canonical, limit = self.fit, self.stamp, self.canonical, self.max_message
+        search = self.search
         for row, position in zip(rows, positions, strict=False):
             uid, key, recorded = row[:3]
             body = row.body
             if row.error is not None or body is None:
                 taken.troubles.append(self._unreadable(row, position))
+                continue
+            if search is not None and not chooses(search, row):
+                taken.filtered += 1
+                close(body)
                 continue
             if row.notes:
                 taken.notes.update(row.notes)

@@ -10,17 +10,20 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise
 from typing import NamedTuple
 
+from mailstore.convert.choice import chooses
 from mailstore.convert.compare import meta_differences
 from mailstore.convert.losses import whole
 from mailstore.convert.mapping import Route
 from mailstore.convert.options import Options, Progress, ProgressCallback
 from mailstore.convert.report import one_line
 from mailstore.convert.routing import find_routes, refuse_collisions
+from mailstore.convert.transit import close
 from mailstore.errors import MailstoreError
 from mailstore.model.changes import FolderInfo
 from mailstore.model.info import BODY, META, Body, Meta, body_size
 from mailstore.model.measure import digest_of
 from mailstore.model.names import FolderPath
+from mailstore.search import Search
 from mailstore.store import Store
 
 
@@ -113,7 +116,8 @@ def verify_stores(
     """Compare two stores: folders, messages with their order, flags, keywords, internal dates; subscriptions too.
 
     The first store's folders are looked for under the names that ``options.mapping`` gives them; several that it
-    merges are compared with the one that has their messages, whatever the order among them.
+    merges are compared with the one that has their messages, whatever the order among them. Of both stores the
+    messages that ``options.search`` chooses are compared; ``options.limit`` means nothing here.
 
     Every message is read. Envelope sender, POP3 id, subscriptions and special uses count only where both stores keep
     them and both know one; saved dates never do, as a copy has its own. Where a format alters bytes, what it makes
@@ -133,7 +137,7 @@ def verify_stores(
         _compare_attributes(comparison, first, one, second, other)
         if _selectable(one) and _selectable(other):
             sources = [route.source.path for route in routes if route.source.selectable]
-            _FolderComparison(comparison, sources, path, (first, second), progress, total).run()
+            _FolderComparison(comparison, sources, path, (first, second), progress, total, options.search).run()
         elif _selectable(one):
             for route in routes:
                 _add(comparison, route.source.path, 0, "only-in-first", "only the first store has this folder")
@@ -212,8 +216,10 @@ class _FolderComparison:
         stores: tuple[Store, Store],
         progress: ProgressCallback | None,
         total: list[int],
+        search: Search | None,
     ) -> None:
         self._total = total
+        self._search = search
         self._comparison = comparison
         self._sources = sources
         self._path = path
@@ -242,6 +248,9 @@ class _FolderComparison:
                 size = 0
                 for row in rows:
                     position += 1
+                    if row.body is not None and not chooses(self._search, row):
+                        close(row.body)
+                        continue
                     if row.body is None:
                         self._unreadable(number, path, position, row.error)
                         continue

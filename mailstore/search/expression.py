@@ -46,6 +46,11 @@ class Search:
         """The fields that a listing must bring for it: an or of the bits of mailstore.model.info."""
         return self.term.want
 
+    @property
+    def by_uid(self) -> bool:
+        """Whether it looks at UIDs."""
+        return _by_uid(self.term)
+
     def matches(self, row: Row) -> bool:
         """Tell whether a message is meant.
 
@@ -73,6 +78,15 @@ def parse_search(text: str, now: int | None = None) -> Search:
         UsageError: it cannot be read; the text says at which character, and what may stand there.
     """
     return Search(_Parser(text, int(time.time()) if now is None else now).parse())
+
+
+def _by_uid(term: Term) -> bool:
+    match term:
+        case And(terms) | Or(terms):
+            return any(map(_by_uid, terms))
+        case Not(inner):
+            return _by_uid(inner)
+    return isinstance(term, Uid)
 
 
 class _Token(NamedTuple):

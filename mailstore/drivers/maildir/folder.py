@@ -111,8 +111,10 @@ class MaildirFolder:
     # --- reading in parallel
 
     def shards(self, count: int) -> list[object]:
-        """See Shards.shards."""
+        """See Shards.shards. A folder with entries that are no messages is read by its listing, which names them."""
         entries = list(self._view.refresh().entries.values())
+        if rows.strange_rows(self._view):
+            return []
         weights = [self._view.sizes.get(e.key) or maildirname.size_of(e.key) or _TYPICAL for e in entries]
         share = max(1, -(-(sum(weights) + len(weights)) // max(1, count)))
         parts: list[object] = []
