@@ -12,12 +12,14 @@ import click
 from mailstore import Omission, Store, UsageError, open_store, parse_location
 from mailstore.convert import (
     LOSSES,
+    SPLITS,
     UIDL_SERVERS,
     Conversion,
     FolderMapping,
     FolderReport,
     Options,
     Pace,
+    Part,
     Plan,
     PlannedFolder,
     Report,
@@ -25,6 +27,7 @@ from mailstore.convert import (
 )
 from mailstore.convert import Progress as Step
 from mailstore.convert import plan as plan_conversion
+from mailstore.convert import split as split_conversion
 from mailstore.migrate import is_template
 from mailstore.search import Search
 from mailstore_cli import options
@@ -86,6 +89,12 @@ _DECIDED = {"refuse": "refused without --collisions merge or rename", "merge": "
 @message_choice
 @limit_option("Copy no more than N messages in this run; the next one goes on.")
 @folder_mapping
+@click.option(
+    "--split",
+    multiple=True,
+    type=click.Choice(SPLITS),
+    help="Convert into several destinations: DEST holds {year}, {month} (2020-01) or {folder}. Repeatable.",
+)
 @click.option(
     "--include-expunged",
     is_flag=True,
@@ -199,6 +208,7 @@ def convert(
     search: Search | None,
     limit: int | None,
     mapping: FolderMapping,
+    split: tuple[str, ...],
     include_expunged: bool,
     delete: bool,
     force_delete: bool,
@@ -239,6 +249,8 @@ def convert(
     how = How(switch_when, on_switch, linger)
     check_options(how, follow=follow, alone=not dry_run and accounts is None and not is_template(source))
     if accounts is not None or is_template(source):
+        if split:
+            raise UsageError("--split is for one account, not for --accounts")
         from mailstore_cli.migrating import Many, run_migration  # late: one conversion does without
 
         many = Many(
@@ -261,27 +273,43 @@ def convert(
         raise UsageError("--owner and --max-errors are for many accounts: say --accounts")
     if journal is not None and os.path.isdir(journal):
         raise UsageError(f"--journal {journal} is a directory, which is for many accounts: name a file")
+    if split and (journal is not None or reports):
+        raise UsageError("--journal and --report are for one destination, and --split makes several")
+    if follow and (split or limit):
+        raise UsageError("--split and --limit make no sense with --follow")
     wanted = replace(wanted, journal=journal, rejected=rejected, processes=jobs)
     if nice:
         from mailstore.migrate import give_way  # late, as above
 
         give_way()
-    if dry_run:
-        with noting(reports, source, dest) as noted, _open_source(source, include_expunged, lock_timeout) as old:
-            say_unused(mapping, old)
-            noted.plan = planned = plan_conversion(old, parse_location(dest), wanted)
-        return _show_plan(planned, wanted, quiet, as_json)
-    return run_conversion(
-        source,
-        dest,
-        wanted,
-        quiet,
-        as_json,
-        lock_timeout,
-        include_expunged=include_expunged,
-        reports=reports,
-        how=how if follow else None,
-    )
+    parts = [Part(dest, wanted)]
+    if split:
+        with _open_source(source, include_expunged, lock_timeout) as old:
+            parts = split_conversion(old, dest, wanted, split)
+        if not parts and not quiet:
+            say("there is no message to convert")
+    codes = [OK]
+    for dest, wanted in parts:
+        if dry_run:
+            with noting(reports, source, dest) as noted, _open_source(source, include_expunged, lock_timeout) as old:
+                say_unused(mapping, old)
+                noted.plan = planned = plan_conversion(old, parse_location(dest), wanted)
+            codes.append(_show_plan(planned, wanted, quiet, as_json))
+        else:
+            following = how if follow else None
+            code = run_conversion(
+                source,
+                dest,
+                wanted,
+                quiet,
+                as_json,
+                lock_timeout,
+                include_expunged=include_expunged,
+                reports=reports,
+                how=following,
+            )
+            codes.append(code)
+    return max(codes)
 
 
 def run_conversion(

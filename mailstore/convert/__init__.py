@@ -18,10 +18,12 @@ from mailstore.convert.pipeline import Conversion, convert
 from mailstore.convert.plan import Plan, PlannedFolder, plan
 from mailstore.convert.popids import UIDL_SERVERS
 from mailstore.convert.report import FolderReport, Loss, Problem, Report
+from mailstore.convert.split import SPLITS, Part, split
 from mailstore.convert.verify import Comparison, Difference, verify_stores
 
 __all__ = [
     "LOSSES",
+    "SPLITS",
     "UIDL_SERVERS",
     "Collision",
     "Comparison",
@@ -34,6 +36,7 @@ __all__ = [
     "Loss",
     "Options",
     "Pace",
+    "Part",
     "Plan",
     "PlannedFolder",
     "Problem",
@@ -45,5 +48,6 @@ __all__ = [
     "journal_path",
     "open_destination",
     "plan",
+    "split",
     "verify_stores",
 ]

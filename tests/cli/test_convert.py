@@ -311,3 +311,35 @@ def test_again_carries_what_changed(mstore, tmp_path):
     assert (ran.exit_code, ran.object["messages"]["deleted"]) == (0, 3)
     assert [folder["removed"] for folder in ran.object["folders"]] == [False, False, True]
     assert {name: len(found) for name, found in bodies(dest).items()} == {"INBOX": 1, "New": 4}
+
+
+def test_a_search_and_a_limit(mstore, memory, tmp_path):
+    dest = f"sqlite:{tmp_path}/mail.db"
+    chosen = ("--search", "from:alice", "--newer", "100y")
+    plan = mstore("convert", "--dry-run", "--json", memory, dest, *chosen).object
+    assert (plan["messages"], plan["filtered"]) == (4, 2)
+    ran = mstore("convert", memory, dest, *chosen, "--limit", "1")
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert "INBOX: 2 not chosen" in ran.lines
+    assert ", 3 not chosen, " in ran.lines[-1]
+    assert mstore("convert", memory, dest, *chosen, "--json").object["messages"]["copied"] == 1
+    assert mstore("verify", memory, dest, *chosen).exit_code == 0
+    assert mstore("verify", memory, dest).exit_code == 1
+    assert mstore("convert", memory, dest, "--json").object["messages"]["copied"] == 2
+
+
+def test_a_split(mstore, memory, tmp_path):
+    merge = ("--map-regex", "s/.*/INBOX/", "--collisions", "merge")
+    template = f"mbox:{tmp_path}/{{year}}.mbox.gz"
+    assert [
+        line["messages"]
+        for line in mstore("convert", "-n", "--json", memory, template, "--split", "year", *merge).objects
+    ] == [4, 4]
+    ran = mstore("convert", memory, template, "--split", "year", "--json", *merge)
+    assert (ran.exit_code, [one["messages"]["copied"] for one in ran.objects]) == (0, [1, 3])
+    assert sorted(path.name for path in tmp_path.glob("*.gz")) == ["2020.mbox.gz", "2023.mbox.gz"]
+    ran = mstore("convert", memory, f"mbox:{tmp_path}/{{folder}}.mbox", "--split", "folder", "-q")
+    assert (ran.exit_code, ran.text) == (0, "")
+    assert (tmp_path / "Archive.2024.mbox").exists()
+    assert mstore("convert", memory, template, "--split", "month").exit_code == 64
+    assert mstore("convert", memory, template, "--split", "year", "--journal", f"{tmp_path}/j").exit_code == 64
