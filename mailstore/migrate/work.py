@@ -254,7 +254,7 @@ def _kind(destination: str) -> str | None:
     location = registry.parse_location(destination)
     plain = {name: value for name, value in location.options.items() if os.sep not in value}
     with scratch.directory() as directory:
-        path = os.path.join(directory, "store")
+        path = os.path.join(directory, os.path.basename(location.path))
         open_store(str(Location(location.format, path, plain)), create=True, folders=destination.endswith("/")).close()
         if os.path.isdir(path):
             return "directory"

@@ -18,7 +18,7 @@ def give_way() -> bool:
 
     Returns False where the disk's part is not to be had (another system or machine than those known).
     """
-    os.nice(19)
+    os.setpriority(os.PRIO_PROCESS, 0, 19)
     number = _NUMBERS.get(os.uname().machine) if sys.platform == "linux" and sys.maxsize > 2**32 else None
     if number is None:
         return False

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.users import shared_directory
+from support.users import as_user, shared_directory
 
 from mailstore import Arrival, NoSuchUser, UsageError, open_store
 from mailstore.convert import verify_stores
@@ -235,6 +235,19 @@ def test_what_only_root_can_make_is_made_for_the_user(base: Path) -> None:
     refused = one(source, f"maildir:{base}/home/new/{JOE}")
     assert (refused.status, refused.error) == ("failed", "CannotCreate")
     assert list((base / "home" / "new").iterdir()) == []
+
+
+def test_who_is_not_root_migrates_as_himself(base: Path) -> None:
+    home = base / "home" / ANN
+    source = fill(home / "old", IDS[ANN])
+    account = Account("whoever", source, f"maildir:{home}/Maildir")
+
+    def run() -> list[tuple[str, str]]:
+        migration = migrate([account], journals=f"{home}/journals", rejected=f"{home}/aside")
+        return [(result.status, result.reason) for result in migration.results]
+
+    assert as_user(IDS[ANN][0], home, run) == [("done", "")]
+    assert {owner[0] for owner in owners(home)} == {IDS[ANN][0]}
 
 
 def test_who_is_not_root_cannot_give_mail_away(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
