@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import closing
+from math import inf
 
 from mailstore.drivers.mbox.source import Source, packed_beginning
 from mailstore.drivers.mbox.takeout.driver import TakeoutDriver
@@ -18,7 +20,8 @@ from mailstore.system import fs
 _LEVELS = 3
 """Directories below the one that was asked for: ``Takeout/Mail`` and one more."""
 _MOST_FILES = 10_000
-"""Files that are looked at."""
+"""Files that are looked at to tell whether it is one."""
+_MAILDIR = ("cur", "new", "tmp")
 
 
 def is_takeout(path: str) -> bool:
@@ -35,21 +38,26 @@ def is_takeout(path: str) -> bool:
 
 def find_files(path: str) -> tuple[list[str], list[str]]:
     """Return Takeout's mbox files at or below ``path``, and the others called ``.mbox``; each by name."""
-    if not os.path.isdir(path):
-        return ([path], []) if is_takeout(path) else ([], [path])
     found: tuple[list[str], list[str]] = ([], [])
+    for file in _candidates(path):
+        found[not is_takeout(file)].append(file)
+    return found
+
+
+def _candidates(path: str, most: float = inf) -> Iterator[str]:
+    """Yield the file ``path``, or the files called ``.mbox`` below it, among the first ``most`` files."""
+    if not os.path.isdir(path):
+        yield path
+        return
     looked_at = 0
     for directory, names, files in os.walk(path):
         level = directory[len(path) :].count(os.sep)
-        names[:] = sorted(name for name in names if not name.startswith(".")) if level < _LEVELS else []
-        for name in sorted(files):
-            looked_at += 1
-            if looked_at > _MOST_FILES:
-                return found
-            if name.lower().endswith(".mbox"):
-                file = os.path.join(directory, name)
-                found[not is_takeout(file)].append(file)
-    return found
+        inner = (name for name in names if not name.startswith(".") and name not in _MAILDIR)
+        names[:] = sorted(inner) if level < _LEVELS else []
+        yield from (os.path.join(directory, name) for name in sorted(files) if name.lower().endswith(".mbox"))
+        looked_at += len(files)
+        if looked_at > most:
+            return
 
 
 class _TakeoutFormat:
@@ -60,12 +68,12 @@ class _TakeoutFormat:
 
     def detect(self, path: str) -> str | None:
         """Say why ``path`` is a mbox file of Google Takeout's, or a directory with such."""
-        files, _ = find_files(path)
-        if not files:
+        file = next(filter(is_takeout, _candidates(path, _MOST_FILES)), None)
+        if file is None:
             return None
-        if files == [path]:
+        if file == path:
             return "a mbox file of Google Takeout's: From_ lines with Google's ids, and X-Gmail-Labels"
-        return f"a Google Takeout with mail in {os.path.relpath(files[0], path)}"
+        return f"a Google Takeout with mail in {os.path.relpath(file, path)}"
 
     def open(self, location: Location, settings: Settings) -> TakeoutDriver:
         """Open the store; see mailstore.spi.Format."""
