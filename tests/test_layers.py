@@ -48,7 +48,7 @@ ALLOWED: dict[str, frozenset[str]] = {
             "pages",
         }
     ),
-    "sync": frozenset({"convert", "facade", "errors", "model", "spi", "system"}),
+    "sync": frozenset({"convert", "facade", "errors", "model", "spi", "system", "pages"}),
     "service": frozenset({"errors", "system"}),
     "delivery": frozenset({"facade", "quota", "registry", "errors", "model", "formats", "system"}),
     "lmtp": frozenset({"facade", "quota", "delivery", "service", "registry", "errors", "model", "formats", "system"}),

@@ -10,7 +10,7 @@ import click
 from mailstore import NoSuchStore, Store, open_store, parse_location
 from mailstore.convert import LOSSES
 from mailstore.convert import Progress as Step
-from mailstore.sync import Done, Options, SyncReport, sync_journal_path
+from mailstore.sync import Done, Options, SyncReport, check_report, sync_journal_path, write_report
 from mailstore.sync import sync as sync_stores
 from mailstore_cli import options
 from mailstore_cli.exitcodes import FAILED, OK
@@ -71,6 +71,13 @@ from mailstore_cli.render import out, out_json, style, table
     metavar="DIR",
     help="Where to put the bytes of messages that cannot be stored; PATH.rejected of that store, if not given.",
 )
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    metavar="FILE",
+    help="Write the report to FILE.json or FILE.html. Repeatable.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but problems and errors.")
 @options.json_flag("The report as one JSON object.")
 @options.lock_timeout
@@ -86,6 +93,7 @@ def sync(
     verify: bool,
     journal: str | None,
     rejected: str | None,
+    reports: tuple[str, ...],
     quiet: bool,
     as_json: bool,
     lock_timeout: float,
@@ -101,6 +109,8 @@ def sync(
         rejected=rejected,
         force_delete=force_delete,
     )
+    for path in reports:
+        check_report(path)
     with ExitStack() as stack:
         first = stack.enter_context(open_store(a, readonly=dry_run, lock_timeout=lock_timeout))
         second = stack.enter_context(_open_other(b, first, wanted, dry_run, lock_timeout))
@@ -111,6 +121,8 @@ def sync(
             progress.to(step.messages, f"{what} {folder_text(step.folder)}")
 
         report = sync_stores(first, second, wanted, watch, dry_run=dry_run)
+    for path in reports:
+        write_report(path, report)
     name_problems(report.problems)
     if as_json:
         out_json(report.to_dict())

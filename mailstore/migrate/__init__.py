@@ -26,10 +26,7 @@ if TYPE_CHECKING:
     from mailstore.migrate.page import (
         report_page,
     )
-    from mailstore.migrate.reports import (
-        check_report,
-        write_reports,
-    )
+    from mailstore.migrate.reports import write_reports
     from mailstore.migrate.result import (
         Migration,
         Result,
@@ -42,6 +39,7 @@ if TYPE_CHECKING:
     from mailstore.migrate.templates import (
         is_template,
     )
+    from mailstore.pages.files import check_report
     from mailstore.system.priority import (
         give_way,
     )
@@ -55,10 +53,7 @@ _HOMES = {
     ),
     "mailstore.migrate.facts": ("report_facts",),
     "mailstore.migrate.page": ("report_page",),
-    "mailstore.migrate.reports": (
-        "check_report",
-        "write_reports",
-    ),
+    "mailstore.migrate.reports": ("write_reports",),
     "mailstore.migrate.result": (
         "Migration",
         "Result",
@@ -69,6 +64,7 @@ _HOMES = {
         "migrate",
     ),
     "mailstore.migrate.templates": ("is_template",),
+    "mailstore.pages.files": ("check_report",),
     "mailstore.system.priority": ("give_way",),
 }
 

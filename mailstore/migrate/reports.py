@@ -6,23 +6,10 @@ import json
 import os
 from collections.abc import Sequence
 
-from mailstore.errors import UsageError
 from mailstore.migrate.facts import report_facts
 from mailstore.migrate.page import report_page
 from mailstore.migrate.result import Migration
-from mailstore.pages.files import write_file
-
-ENDINGS = (".json", ".html")
-
-
-def check_report(path: str) -> None:
-    """Refuse a name that does not say what is to be written.
-
-    Raises:
-        UsageError: it does not end in ``.json`` or ``.html``.
-    """
-    if not path.endswith(ENDINGS):
-        raise UsageError(f"{path}: a report is a file that ends in .json or .html")
+from mailstore.pages.files import check_report, write_file
 
 
 def write_reports(paths: Sequence[str], migration: Migration, title: str, *, running: bool = False) -> None:

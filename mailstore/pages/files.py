@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import os
 
-from mailstore.errors import CannotCreate
+from mailstore.errors import CannotCreate, UsageError
 from mailstore.system import fs
+
+ENDINGS = (".json", ".html")
+"""Of the files that a report can be written to."""
+
+
+def check_report(path: str) -> None:
+    """Refuse a name that does not say what is to be written.
+
+    Raises:
+        UsageError: it does not end in ``.json`` or ``.html``.
+    """
+    if not path.endswith(ENDINGS):
+        raise UsageError(f"{path}: a report is a file that ends in .json or .html")
 
 
 def write_file(path: str, text: str, *, private: bool = False) -> None:

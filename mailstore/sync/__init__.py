@@ -7,8 +7,20 @@
 ...     print(report.ok, report.conflicts)
 """
 
+from mailstore.pages.files import check_report
 from mailstore.sync.options import Options, sync_journal_path
+from mailstore.sync.page import write_report
 from mailstore.sync.pipeline import sync
 from mailstore.sync.report import Conflict, Done, FolderSync, SyncReport
 
-__all__ = ["Conflict", "Done", "FolderSync", "Options", "SyncReport", "sync", "sync_journal_path"]
+__all__ = [
+    "Conflict",
+    "Done",
+    "FolderSync",
+    "Options",
+    "SyncReport",
+    "check_report",
+    "sync",
+    "sync_journal_path",
+    "write_report",
+]

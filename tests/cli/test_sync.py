@@ -1,5 +1,6 @@
 """``mstore sync``: what it prints, and what its exit codes mean."""
 
+import json
 import os
 
 import pytest
@@ -71,6 +72,20 @@ def test_a_store_that_was_there_is_not_made_anew(mstore, stores, tmp_path):
     assert ran.exit_code == 66
     assert "move its journal" in ran.stderr
     assert not (tmp_path / "two.db").exists()
+
+
+def test_reports_are_written(mstore, stores, tmp_path):
+    with open_store(stores[0]) as store:
+        store.create("<b>&").append(b"x")
+    page, data = tmp_path / "report.html", tmp_path / "report.json"
+    ran = mstore("sync", *stores, "--report", page, "--report", data, "--json")
+    assert json.loads(data.read_text()) == ran.object
+    shown = page.read_text()
+    assert "All changes were carried." in shown
+    assert "&lt;b&gt;&amp;: created in second" in shown
+    assert "<b>&" not in shown
+    assert page.stat().st_mode & 0o777 == 0o600
+    assert mstore("sync", *stores, "--report", "report.txt").exit_code == 64
 
 
 def test_losses_are_refused_unless_allowed(mstore, stores, tmp_path):

@@ -22,7 +22,8 @@ class Deliveries(threading.Thread):
 
     def __init__(self, procmail: str, target: Path, *, maildir: bool) -> None:
         super().__init__()
-        self._words = [procmail, "-f", "joe@example.org", "-m", f"DEFAULT={target}{'/' * maildir}", "VERBOSE=no", "/dev/null"]
+        default = f"DEFAULT={target}{'/' * maildir}"
+        self._words = [procmail, "-f", "joe@example.org", "-m", default, "VERBOSE=no", "/dev/null"]
         self.begun, self.over = threading.Event(), threading.Event()
         self.count = 0
         self.failed: list[bytes] = []
