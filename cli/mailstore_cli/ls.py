@@ -30,7 +30,7 @@ _NARROWEST_SUBJECT = 20
         "mstore ls ~/Maildir",
         "mstore ls mbox:~/mail -f Lists/python",
         "mstore ls -r ~/Maildir --json | jq -r 'select(.size > 1e6) | .item'",
-        "mstore ls -r ~/Maildir --search 'from:joe larger:1M (seen or flagged)' --older 1y",
+        "mstore ls -r ~/Maildir --search 'larger:1M (seen or flagged)' --older 1y",
         "mstore ls ~/Maildir | grep -i invoice | mstore copy ~/Maildir inv.db -",
         notes=(
             (

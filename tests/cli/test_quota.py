@@ -217,7 +217,7 @@ def test_the_rules_that_are_set_are_printed_and_kept(mstore, homes, tmp_path):
         [], ["--storage", "x"], ["--storage", "9999999999T"], ["--messages", "-1"], ["--messages", "1.5"],
         ["--messages", "9" * 19], ["--folder", "Trash"], ["--folder", "=ignore"], ["--folder", "Trash="],
         ["--folder", "Trash=x"], ["--folder", "\\=ignore"], ["--warn", "x"], ["--warn", "none", "--warn", "1"],
-        ["--warn", "1001"], ["--hysteresis", "101"], ["--warning-interval", "1y"], ["--group", "relative"],
+        ["--warn", "1001"], ["--hysteresis", "101"], ["--warning-interval", "soon"], ["--group", "relative"],
         ["--style", "qmail"], ["--grace", "much"],
     ],
 )  # fmt: skip
