@@ -7,9 +7,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from sync.kit import FORMS, Pair, digest, message
+from convert.limited import limited
+from sync.kit import FORMS, Pair, contents, digest, message
 
-from mailstore import CorruptStore, NoSuchFolder, Store, StoreBusy, UsageError, open_store
+from mailstore import CorruptStore, LossRefused, MessageTooLarge, NoSuchFolder, Store, StoreBusy, UsageError, open_store
 from mailstore.model.flags import FLAGGED, SEEN
 from mailstore.sync import Options, SyncReport, sync, sync_journal_path
 from mailstore.sync.journal import Journal
@@ -338,3 +339,59 @@ def test_a_second_run_at_the_same_time_is_refused(quick_path: Path) -> None:
     path = str(quick_path / "journal")
     with Journal(path, ["a", "b"]), pytest.raises(StoreBusy, match="another synchronisation"):
         Journal(path, ["b", "a"])
+
+
+def test_while_something_cannot_be_read_nothing_is_deleted(quick_path: Path) -> None:
+    pair = Pair(quick_path, "maildir", "sqlite")
+    fill(pair)
+    with pair.open(0) as store:
+        store.inbox.expunge(uids(store)[:1], only_deleted=False)
+        store.create("Other").append(message("other"))
+    broken = quick_path / "a-maildir" / "Other" / "cur" / "1.2.3:2,S"
+    broken.symlink_to("nowhere")  # it may be what is gone from INBOX
+    report = pair.sync()
+    assert [(problem.folder, problem.error) for problem in report.problems] == [("Other", "UnreadableMessage")]
+    assert [pair.contents(1)[name].total() for name in ("INBOX", "Other")] == [3, 1]  # the rest goes on
+    broken.unlink()
+    assert done(clean(pair)) == ((0, 0, 0, 0), (0, 0, 0, 1))
+    pair.same()
+
+
+def test_what_a_store_cannot_hold_is_refused_or_let_go(quick_path: Path) -> None:
+    second, _ = limited(flags=SEEN | FLAGGED)
+    journal = str(quick_path / "journal")
+    with open_store(f"maildir:{quick_path}/a", create=True) as first, second:
+        first.inbox.append(message("marked"), flags=["\\Seen", "\\Draft"])
+        with pytest.raises(LossRefused):
+            sync(first, second, Options(journal=journal))
+        assert len(second.inbox) == 0
+        options = Options(journal=journal, allow_loss=frozenset({"flags"}))
+        report = sync(first, second, options)
+        assert (report.problems, report.verified) == ([], True)
+        assert [loss.name for loss in report.losses[1]] == ["flags"]
+        second.inbox.add_flags([1], ["\\Flagged"])
+        assert sync(first, second, options).verified is True
+        assert set(first.inbox.get(1).flags) - {"\\Recent"} == {"\\Seen", "\\Draft", "\\Flagged"}
+        assert not sync(first, second, options).changed
+
+
+def test_a_message_that_is_refused_is_set_aside_and_tried_again(quick_path: Path) -> None:
+    second, driver = limited()
+    options = Options(journal=str(quick_path / "journal"), rejected=str(quick_path / "rejected"))
+    with open_store(f"maildir:{quick_path}/a", create=True) as first, second:
+        for text in ("good", "bad", "also good"):
+            first.inbox.append(message(text))
+        large = MessageTooLarge("it is too large")
+        driver.refuse_staging = lambda arrival: large if arrival.body == message("bad") else None
+        for _ in range(2):
+            report = sync(first, second, options)
+            assert [problem.error for problem in report.problems] == ["MessageTooLarge"]
+            assert Path(report.problems[0].set_aside).read_bytes() == message("bad")
+            assert len(second.inbox) == 2
+        driver.refuse_staging = lambda _: None
+        driver.refuse_commit = lambda append: large if append.staged.size == len(message("bad")) else None
+        report = sync(first, second, options)
+        assert [problem.error for problem in report.problems] == ["MessageTooLarge"]
+        driver.refuse_commit = lambda _: None
+        assert sync(first, second, options).ok
+        assert contents(first) == contents(second)
