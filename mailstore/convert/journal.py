@@ -153,6 +153,11 @@ class Journal:
         if lines:
             self._note(way, (), lines)
 
+    def unseen(self, way: Way) -> None:
+        """Note that what was seen of the source's history does not count: the folder is to be listed as a whole."""
+        if self.record(way).token not in (None, _NOTHING_SEEN):
+            self._note(way, (), _seen_line(_NOTHING_SEEN))
+
     def made(self, way: Way) -> None:
         """Note that the folder in the destination is about to come about by us."""
         self._note(way, (), "made\n")
@@ -312,6 +317,10 @@ def _read_lines(file: IO[bytes], reader: notes.Reader, path: str) -> int:
             path=path,
         ) from error
     return size
+
+
+_NOTHING_SEEN = Token("", 0, 0)
+"""A point in no folder's history: asked what changed since then, a source lists everything."""
 
 
 def _seen_line(token: Token) -> str:

@@ -93,6 +93,10 @@ class Pass:
             found = find_renamed(run.source, records, stale, new, there)
             self._renamed = dict(rename_folders(run.destination, run.journal, found))
         self._stale = [way for way in stale if way not in self._renamed]
+        # Some of what was seen there may have gone another way since: what comes next is to see all of it again.
+        elsewhere = [new for old, new in self._renamed.items() if old.path == new.path and old.target != new.target]
+        for way in [*self._stale, *elsewhere]:
+            run.journal.unseen(way)
 
     def _look_at(self, ways: Sequence[Way]) -> None:
         run = self._run

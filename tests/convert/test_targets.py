@@ -189,3 +189,29 @@ def test_a_pass_over_chosen_folders(old: Store) -> None:
         assert [(folder.folder, folder.copied) for folder in report.folders] == [(B, 2)]
         old.folder("B").append(b"Subject: new\n\n")
         assert (conversion.carry([A]).copied, conversion.carry([B]).copied, conversion.carry().copied) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("kind", ["mbox", "maildir", "sqlite"])
+def test_rules_that_change_from_run_to_run(old: Store, kind: str, quick_path: Path) -> None:
+    """Folders go where the rules of the day say: renamed, or message by message, and nothing is left behind."""
+    for _ in range(2):
+        old.folder("B").append(b"Subject: same\n\n")
+    days = (
+        {"A": "A"},
+        {"A": "D"},
+        {"A": "B"},
+        {"A": "D"},
+        {"A": "D", "B": "D"},
+        {"A": "B"},
+        {"A": "A"},
+        {"A": "E", "B": "A"},
+    )
+    with open_store(location(kind, quick_path, "to"), create=True) as new:
+        for names in days:
+            options = quiet(mapping=renaming(**names))
+            report = convert(old, new, options)
+            assert (report.ok, report.found, report.kept, report.failed) == (True, 5, 0, 0), names
+            there = {str(info.path): len(bodies(new.folder(info.path))) for info in new.folders() if info.selectable}
+            wanted = {names.get("A", "A"): 1}
+            wanted[names.get("B", "B")] = wanted.get(names.get("B", "B"), 0) + 4
+            assert {name: count for name, count in there.items() if count} == wanted, names
