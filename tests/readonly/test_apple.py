@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.foreign import Apple, emlx
+from support.foreign import Apple, emlx, file_name
 
 from mailstore import BODY, INBOX, META, FolderPath, NotAStore, open_store
 from mailstore.model.flags import ANSWERED, DELETED, DRAFT, FLAGGED, RECENT, SEEN
@@ -50,7 +50,7 @@ def test_old_bundles(tmp_path: Path) -> None:
     put(tmp_path / "INBOX.imapmbox/Messages/10.emlx", emlx(ONE))
     put(tmp_path / "Old.mbox/Messages/1.emlx", emlx(ONE))
     with open_store(f"apple:{tmp_path}") as store:
-        assert [row.key for row in store.inbox.rows(0)] == ["Messages/2.emlx", "Messages/10.emlx"]
+        assert [file_name(row) for row in store.inbox.rows(0)] == ["Messages/2.emlx", "Messages/10.emlx"]
         assert paths(store) == ["INBOX", "Old"]
 
 
@@ -130,7 +130,7 @@ def test_a_partial_message_is_told(tmp_path: Path) -> None:
     put(tmp_path / "X.mbox/Messages/2.partial.emlx", emlx(partial))
     with open_store(f"apple:{tmp_path}/X.mbox") as store:
         rows = list(store.inbox.rows(META | BODY))
-        assert [(row.key, row.body) for row in rows] == [
+        assert [(file_name(row), row.body) for row in rows] == [
             ("Messages/1.partial.emlx", partial),
             ("Messages/2.emlx", ONE),
         ]

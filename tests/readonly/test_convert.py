@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,33 @@ def test_all_of_it(kind: type, target: str, tmp_path: Path) -> None:
     assert {name: after[name] for name in before if before[name][2]} == {
         name: before[name] for name in before if before[name][2] and not name.endswith(".mh_sequences")
     } | {name: after[name] for name in before if name.endswith(".mh_sequences")}
+
+
+@pytest.mark.parametrize("kind", [Mh, Eml, Apple])
+def test_another_message_under_an_old_name_is_another(kind: type, tmp_path: Path) -> None:
+    """Of the same size, as cron's are: the last one was deleted, and its name went to the next that came."""
+    written = kind(tmp_path / "store")
+    written.make()
+    files = [written.append(INBOX, b"Subject: backup\n\nDay %02d: done.\n" % day) for day in range(40)]
+    location = kind.location.format(root=tmp_path / "store")
+
+    def run() -> tuple[int, int, int]:
+        with open_store(location, readonly=True) as source, open_store(f"maildir:{tmp_path}/to", create=True) as store:
+            report = convert(source, store, Options(delete=True))
+            assert report.ok
+            assert verify_stores(source, store).same
+            return report.copied, report.skipped, report.deleted
+
+    assert run() == (40, 0, 0)
+    last = files[-1].read_bytes()
+    files[-1].unlink()
+    files[-1].write_bytes(last.replace(b"Day 39", b"Day 40"))
+    assert run() == (1, 39, 1)
+    files[19].unlink()
+    for before, after in pairwise(files[19:]):  # folder -pack
+        after.rename(before)
+    assert run() == (0, 39, 1)
+    assert run() == (0, 39, 0)
 
 
 @pytest.mark.parametrize("kind", [Mh, Eml, Apple])

@@ -6,9 +6,14 @@ import plistlib
 import re
 from pathlib import Path
 
-from mailstore import FolderPath
+from mailstore import FolderPath, Row
 
 XML = b'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE plist'
+
+
+def file_name(row: Row) -> str:
+    """Return what of a key is the file's name, in its folder."""
+    return row.key.rpartition("@")[0]
 
 
 def ranges(numbers: list[int]) -> str:

@@ -17,7 +17,7 @@ PARTIAL = "a partial message: its attachments lie beside it or were never fetche
 
 
 class EmlxFolder(FilesFolder):
-    """See mailstore.spi.FolderDriver. The key is the file's path in the bundle.
+    """See mailstore.spi.FolderDriver. Its key here is the file's path in the bundle.
 
     Args:
         index: see FilesFolder.

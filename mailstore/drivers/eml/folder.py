@@ -34,7 +34,7 @@ def natural(name: str) -> list[tuple[int, str]]:
 
 
 class EmlFolder(FilesFolder):
-    """See mailstore.spi.FolderDriver. The key is the file's name.
+    """See mailstore.spi.FolderDriver. Its key here is the file's name.
 
     Args:
         index: see FilesFolder.

@@ -13,7 +13,7 @@ from mailstore.model.names import FolderPath
 
 
 class MhFolder(FilesFolder):
-    """See mailstore.spi.FolderDriver. The key is the message's number.
+    """See mailstore.spi.FolderDriver. Its key here is the message's number.
 
     Args:
         index: see FilesFolder.

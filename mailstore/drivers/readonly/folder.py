@@ -5,9 +5,10 @@ means little, since ``folder -pack`` gives message 12's name to message 13 and a
 the old name. Files come, grow and go while they are read, and among them lies anything: FIFOs, links, directories.
 
 The solution. A message is a name together with what ``lstat`` says of the file (device, inode, size, mtime in
-nanoseconds). Where the same name has another file, the old message vanished and a new one came. A reader opens the file
-without following links and without blocking, and compares the same facts before and after: it gets the bytes of the
-message that was listed, or MessageChanged. What is no regular file is a row with its error.
+nanoseconds). Where the same name has another file, the old message vanished and a new one came; a row's key
+holds inode and mtime, so that other sessions can tell. A reader opens the file without following links and without
+blocking, and compares the same facts before and after: it gets the bytes of the message that was listed, or
+MessageChanged. What is no regular file is a row with its error.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Self
 
-from mailstore.drivers.readonly.opened import Opened, sign
+from mailstore.drivers.readonly.opened import Opened, lasting_key, sign
 from mailstore.drivers.sidecar import Entry, FolderIndex, Found, Index, update
 from mailstore.errors import MailstoreError, NoSuchFolder, NoSuchMessage, StorageFailure, UnreadableMessage
 from mailstore.formats.headers import header_of
@@ -277,7 +278,7 @@ class FilesFolder(ABC):
             yield batch
 
     def _row(self, entry: Entry, want: int) -> Row:
-        bare = Row(*entry[:6])
+        bare = Row(*entry[:6])._replace(key=lasting_key(entry.key, entry.extra))
         if not want & _FILES:
             return bare
         if not want & (_CONTENTS | INTERNAL_DATE):

@@ -23,6 +23,15 @@ def sign(status: os.stat_result) -> str:
     return f"{status.st_dev:x}.{status.st_ino:x}.{status.st_size:x}.{status.st_mtime_ns:x}"
 
 
+def lasting_key(name: str, signed: str) -> str:
+    """Return the key of a message: another one where another file has got the name, or it was written to.
+
+    The device is left out, as its number changes when the system starts; the size stands beside a key everywhere.
+    """
+    _, inode, _, mtime = signed.split(".")
+    return f"{name}@{inode}.{mtime}"
+
+
 class Opened:
     """An open file. Closes at the end of a ``with`` unless a blob of it was given away.
 
