@@ -30,11 +30,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
-from typing import IO, Literal, Self
+from typing import IO, Self
 
 from mailstore.convert import notes
 from mailstore.convert.merge import Marks
-from mailstore.convert.record import ABSENT, DROPPED, FolderRecord, Message, Noted, Origin, Way
+from mailstore.convert.record import DROPPED, FolderRecord, Message, Noted, Origin, Way
 from mailstore.errors import CannotCreate, CorruptStore
 from mailstore.model.changes import Token
 from mailstore.spi import Location
@@ -123,8 +123,8 @@ class Journal:
         """Note flags and keywords of the source as carried over to these messages."""
         self._note(way, (), f"marks\t{notes.format_numbers(numbers)}\t{notes.marks_text(*marks)}\n")
 
-    def state(self, way: Way, word: Literal["absent", "present", "dropped"], numbers: Sequence[int]) -> None:
-        """Note that the source has messages no more, or again; or that they are of no concern any longer."""
+    def state(self, way: Way, word: notes.State, numbers: Sequence[int]) -> None:
+        """Note that the source has messages no more, too many to be true, or again; or that they are of no concern."""
         if numbers:
             self._note(way, (), notes.numbers_line(word, numbers))
 
@@ -349,9 +349,10 @@ def _compact_lines(way: Way, record: FolderRecord, old: IO[bytes]) -> Iterator[s
                 yield f"passed\t{len(part)}\n"
             if part[-1] < record.verified:
                 yield "verified\n"
-    absent = [number for number, old_number in enumerate(kept) if record.states[old_number] == ABSENT]
-    if absent:
-        yield notes.numbers_line("absent", absent)
+    for word, state in notes.GONE:
+        numbers = [number for number, old_number in enumerate(kept) if record.states[old_number] == state]
+        if numbers:
+            yield notes.numbers_line(word, numbers)
     if record.token is not None:
         yield _seen_line(record.token)
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from itertools import islice, pairwise
 
 from mailstore.convert.merge import Marks, marks
-from mailstore.convert.record import ABSENT, DROPPED, PRESENT, FolderRecord, Way, identity
+from mailstore.convert.record import DROPPED, PRESENT, FolderRecord, Way, identity
 from mailstore.errors import MailstoreError
 from mailstore.model.changes import Delta, Token
 from mailstore.model.flags import SYSTEM_FLAGS
@@ -120,7 +120,7 @@ def _match(record: FolderRecord, found: Look, number: int, row: Row) -> None:
     """Take in that ``row`` is the message ``number``."""
     found.there += 1
     record.uids[number] = row.uid
-    if record.states[number] == ABSENT:
+    if record.is_absent(number):
         found.back.append(number)
     if not record.same_marks(number, row.flags & SYSTEM_FLAGS, row.keywords):
         now = marks(row.flags, row.keywords)

@@ -14,12 +14,14 @@ from typing import Literal
 from urllib.parse import quote, unquote
 
 from mailstore.convert.merge import Marks
-from mailstore.convert.record import ABSENT, DROPPED, PRESENT, FolderRecord, Intent, Message, Noted, Origin, Way
+from mailstore.convert.record import ABSENT, DROPPED, PRESENT, SPARED, FolderRecord, Intent, Message, Noted, Origin, Way
 from mailstore.model.changes import Token
 from mailstore.model.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 from mailstore.model.names import FolderPath
 
 MAGIC = "mailstore journal 1\n"
+State = Literal["absent", "spared", "present", "dropped"]
+GONE: tuple[tuple[State, int], ...] = (("absent", ABSENT), ("spared", SPARED))
 Sources = dict[str, dict[Way, FolderRecord]]
 """What is noted: by source, then by way."""
 
@@ -58,7 +60,7 @@ def origin_line(origin: Origin) -> str:
     return f"from\t{format_numbers(origin.numbers)}\t{_way_text(origin.way)}\n"
 
 
-def numbers_line(word: Literal["absent", "present", "dropped"], numbers: Sequence[int]) -> str:
+def numbers_line(word: State, numbers: Sequence[int]) -> str:
     """Return the line that gives messages a state."""
     return f"{word}\t{format_numbers(numbers)}\n"
 
@@ -98,9 +100,16 @@ def format_uids(uids: Iterable[int]) -> str:
     return ",".join(str(first) if first == last else f"{first}:{last}" for first, last in runs)
 
 
-def parse_uids(text: str) -> list[int]:
-    """Return what ``format_uids`` was given."""
-    return list(chain.from_iterable(_run(run) for run in text.split(",")))
+def parse_uids(text: str, most: int) -> list[int]:
+    """Return what ``format_uids`` was given.
+
+    Raises:
+        ValueError: it is none, or more than ``most``.
+    """
+    runs = [_run(run) for run in text.split(",")]
+    if sum(run.stop - run.start for run in runs) > most:
+        raise ValueError("more numbers than there are messages")
+    return list(chain.from_iterable(runs))
 
 
 def _run(text: str) -> range:
@@ -114,7 +123,7 @@ def format_numbers(numbers: Sequence[int]) -> str:
 
 
 def _parse_numbers(text: str, record: FolderRecord) -> list[int]:
-    numbers = [number - 1 for number in parse_uids(text)]
+    numbers = [number - 1 for number in parse_uids(text, len(record))]
     if numbers and not 0 <= min(numbers) <= max(numbers) < len(record):
         raise ValueError("a message that was not noted")
     return numbers
@@ -145,6 +154,7 @@ class Reader:
             "passed": self._passed,
             "marks": self._marks,
             "absent": lambda fields: self._state(fields, ABSENT),
+            "spared": lambda fields: self._state(fields, SPARED),
             "present": lambda fields: self._state(fields, PRESENT),
             "dropped": lambda fields: self._state(fields, DROPPED),
             "forget": self._forget,
@@ -217,7 +227,7 @@ class Reader:
 
     def _done(self, fields: list[str]) -> None:
         record, intent = self._record, self._record.unresolved
-        uids = parse_uids(fields[1])
+        uids = [] if intent is None else parse_uids(fields[1], len(intent.messages))
         if intent is None or len(uids) != len(intent.messages):
             raise ValueError("the number of UIDs is not that of the messages")
         for message, line, uid in zip(intent.messages, intent.lines, uids, strict=True):

@@ -17,8 +17,8 @@ from mailstore.convert.choice import Choice
 from mailstore.convert.folder import FolderCopy
 from mailstore.convert.losses import carried
 from mailstore.convert.mapping import Route
-from mailstore.convert.pairing import Found, look_at, note
-from mailstore.convert.record import ABSENT, Way
+from mailstore.convert.pairing import Found, look_at, moved_away, note
+from mailstore.convert.record import Way
 from mailstore.convert.removing import remove_folder, remove_gone
 from mailstore.convert.renaming import find_renamed, rename_folders
 from mailstore.convert.report import FolderReport
@@ -54,7 +54,7 @@ class Pass:
         """Carry everything; True where nothing that was compared differs."""
         run = self._run
         ways = [_way(one) for one in self._routes if one.source.selectable]
-        absent = [way for way, record in run.journal.ways.items() if record.count(ABSENT)]
+        absent = [way for way, record in run.journal.ways.items() if record.missing]
         self._looked_up = settle(run.destination, run.journal, {*ways, *self._stale, *absent})
         self._rename()
         self._look_at([way for way in ways if way.target in self._going])
@@ -107,8 +107,9 @@ class Pass:
 
         records = run.journal.ways
         self._found = look_at(run.source, records, ways, self._stale, failed, self._choice, again=run.again)
+        moved = moved_away(self._found.values())
         for one in self._found.values():
-            note(run.journal, one)
+            note(run.journal, one, moved.get(one.way, ()))
 
     # -- one folder
 
@@ -138,7 +139,7 @@ class Pass:
         reports = {Way(report.folder, report.target): report for report in run.report.folders}
         for way in [*ways, *self._stale]:
             record = run.journal.record(way)
-            gone = record.count(ABSENT)
+            gone = record.missing
             if not gone and way not in self._stale:
                 continue
             if way not in reports:

@@ -8,7 +8,7 @@ own that are gone (they got another key), then against those of the others.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -16,7 +16,8 @@ from mailstore.convert.choice import Choice
 from mailstore.convert.journal import Journal
 from mailstore.convert.look import Look, Moving, fetch, look, vanished
 from mailstore.convert.merge import marks
-from mailstore.convert.record import ABSENT, FolderRecord, Way
+from mailstore.convert.record import PRESENT, FolderRecord, Way
+from mailstore.convert.removing import too_much
 from mailstore.errors import MailstoreError
 from mailstore.model.info import DIGEST, SIZE, Row
 from mailstore.spi import FolderDriver
@@ -73,7 +74,7 @@ def look_at(
     for way in stale:
         found[way] = Found(way, vanished(records[way]), records[way], None)
     for way, record in records.items():
-        if way not in found and record.count(ABSENT):
+        if way not in found and record.missing:
             found[way] = Found(way, Look(), record, None)
     if _any_gone(found) or choice.counts:
         for way in ways:
@@ -91,19 +92,30 @@ def _choose(choice: Choice, found: Sequence[Found]) -> None:
             choice.leave_out(one.look, one.source)
 
 
-def note(journal: Journal, found: Found) -> None:
-    """Write down what the source calls otherwise, has again, or has no more."""
+def moved_away(found: Iterable[Found]) -> Mapping[Way, set[int]]:
+    """Return which of the messages that are gone from each folder were moved to others."""
+    moved: defaultdict[Way, set[int]] = defaultdict(set)
+    for one in found:
+        for moving in one.look.moves.values():
+            moved[moving.way].add(moving.number)
+    return moved
+
+
+def note(journal: Journal, found: Found, moved: Collection[int] = ()) -> None:
+    """Write down what the source calls otherwise, has again, or has no more; those ``moved`` are elsewhere."""
     look, way, record = found.look, found.way, found.record
-    back = {*look.back, *(one.number for one in look.same if record.states[one.number] == ABSENT)}
+    back = {*look.back, *(one.number for one in look.same if record.is_absent(one.number))}
     for one in look.same:
         journal.again(way, one.number, one.key, one.size, one.uid)
     journal.state(way, "present", sorted(back))
-    journal.state(way, "absent", look.gone)
+    gone = sum(number not in moved for number in look.gone)
+    stay = record.count(PRESENT) - len(look.gone)
+    journal.state(way, "spared" if too_much(gone, stay) else "absent", look.gone)
 
 
 def _any_gone(found: Mapping[Way, Found]) -> bool:
     """Tell whether a message is missing anywhere."""
-    return any(one.look.gone or one.record.count(ABSENT) > len(one.look.back) for one in found.values())
+    return any(one.look.gone or one.record.missing > len(one.look.back) for one in found.values())
 
 
 def pair(found: Mapping[Way, Found]) -> None:
@@ -111,7 +123,7 @@ def pair(found: Mapping[Way, Found]) -> None:
     donors: _Donors = defaultdict(list)
     for one in found.values():
         back = set(one.look.back)
-        for number in (*one.record.having(ABSENT), *one.look.gone):
+        for number in (*one.record.absent(), *one.look.gone):
             if number not in back:
                 donors[one.record.digest(number)].append((one.way, number))
     waiting: list[tuple[Found, Row]] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -14,9 +13,9 @@ from mailstore.convert.leftout import left_out
 from mailstore.convert.losses import LossScan, carried, known_keywords
 from mailstore.convert.mapping import Collision
 from mailstore.convert.options import Options
-from mailstore.convert.pairing import Found, look_at
+from mailstore.convert.pairing import Found, look_at, moved_away
 from mailstore.convert.popids import PopIds
-from mailstore.convert.record import ABSENT, Way
+from mailstore.convert.record import Way
 from mailstore.convert.renaming import find_renamed, find_stale
 from mailstore.convert.report import Loss, Problem, damages, omission_dict, one_line
 from mailstore.convert.routing import find_routes
@@ -204,11 +203,11 @@ def _plan(source: Store, destination: Store, location: Location, options: Option
     gone = [way for way in stale if way not in successors]
     found = look_at(source, records, list(ways), gone, failed, Choice(options.search, options.limit))
     before = {way: old.target for old, way in successors.items()}
-    left = Counter(moving.way for one in found.values() for moving in one.look.moves.values())
+    left = moved_away(found.values())
     folders = []
     for way in {**ways, **found}:
         planned = _planned(way, found.get(way), before.get(way), goes=way.target in going or way not in ways)
-        planned = replace(planned, gone=planned.gone - left[way])
+        planned = replace(planned, gone=planned.gone - len(left.get(way, ())))
         if way in ways:
             keywords = known_keywords(destination, way.target)
             folders.append(_scan(scan, source, planned, found.get(way), keywords, problems, options.search))
@@ -233,7 +232,7 @@ def _planned(way: Way, found: Found | None, before: FolderPath | None, *, goes: 
     if found is None:
         return PlannedFolder(*way, 0, 0, 0, 0, goes, renamed_from=renamed_from)
     look, record = found.look, found.record
-    gone = record.count(ABSENT) + len(look.gone) - len(look.back)
+    gone = record.missing + len(look.gone) - len(look.back)
     updated = len(look.changed) + sum(not one.marks.same(record.marks(one.number)) for one in look.same)
     moved = len(look.moves)
     return PlannedFolder(

@@ -17,8 +17,9 @@ from mailstore.model.changes import Token
 from mailstore.model.flags import NO_KEYWORDS
 from mailstore.model.names import FolderPath
 
-PRESENT, ABSENT, DROPPED = 0, 1, 2
-"""State of a message: the source has it; it has it no more, and the destination may; it is of no concern any longer."""
+PRESENT, ABSENT, DROPPED, SPARED = 0, 1, 2, 3
+"""State of a message: the source has it; it has it no more, and the destination may; it is of no concern any longer;
+it is absent, and was gone with too many others at once to be deleted unasked."""
 
 _WIDTH = 32
 
@@ -108,7 +109,7 @@ class FolderRecord:
         digests: SHA-256 of each, one behind the other.
         uids: of each in the source, 0 where unknown.
         places: UID of each in the destination; 0 where it was deleted there before it could be moved.
-        states: PRESENT, ABSENT or DROPPED.
+        states: PRESENT, ABSENT, SPARED or DROPPED.
         lines: where in the journal's file each one's key stands.
         verified: the first so many were compared.
         uidvalidity: of the destination folder at the last commit; 0 where it was not asked for.
@@ -198,6 +199,19 @@ class FolderRecord:
         while at >= 0:
             yield at
             at = self.states.find(state, at + 1)
+
+    def absent(self) -> list[int]:
+        """Return the numbers of the messages that the source has no more, spared or not, ascending."""
+        return sorted([*self.having(ABSENT), *self.having(SPARED)])
+
+    def is_absent(self, number: int) -> bool:
+        """Tell whether the source has a message no more."""
+        return self.states[number] in (ABSENT, SPARED)
+
+    @property
+    def missing(self) -> int:
+        """How many messages are absent."""
+        return self.count(ABSENT) + self.count(SPARED)
 
     @property
     def live(self) -> int:

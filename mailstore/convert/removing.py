@@ -5,15 +5,17 @@ hand looks like one whose messages were all deleted. Repeating that in the desti
 
 The solution. Without ``Options.delete`` nothing is deleted. With it, messages go that the journal knows to have come
 from the source, that have the bytes and the flags with which they came, and only where the source's folder could be
-read as a whole, still holds some of what was carried, and lost no more than half of it, but for a few. What goes
-beyond that takes ``Options.force_delete``. What stays is counted and told.
+read as a whole, still holds some of what was carried, and lost no more than half of it, but for a few. That is decided
+when they are found to be gone, whether or not deletions are asked for, and noted with them: what is copied afterwards,
+of another store in that place, does not make up for what is missing. What goes beyond that takes
+``Options.force_delete``. What stays is counted and told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mailstore.convert.record import ABSENT, PRESENT
+from mailstore.convert.record import PRESENT, SPARED, FolderRecord
 from mailstore.convert.run import FolderRun
 from mailstore.errors import FolderError, MailstoreError
 from mailstore.message import Message
@@ -33,27 +35,35 @@ def remove_gone(folder: FolderRun) -> None:
         MailstoreError: the destination refused.
     """
     record, options = folder.record, folder.run.options
-    gone = list(record.having(ABSENT))
+    gone = record.absent()
     if not gone:
         return
     if not options.deletes:
         folder.report.kept += len(gone)
         return
-    why = None if options.force_delete else _too_much(len(gone), record.count(PRESENT))
-    for at in range(0, len(gone), _TOGETHER):
-        _remove(folder, gone[at : at + _TOGETHER], spare=why is not None)
-    if why is not None and folder.report.kept:
+    spared, why = ([], "") if options.force_delete else _spared(record, gone)
+    _remove(folder, spared, spare=True)
+    if folder.report.kept:
         folder.run.report.add_problem(
             folder.path,
             "DeletionRefused",
             f"{why}: {folder.report.kept} message(s) stay in the destination; if they are to go, force it"
             " (--force-delete)",
         )
+    _remove(folder, sorted({*gone} - {*spared}), spare=False)
 
 
-def _too_much(gone: int, stay: int) -> str | None:
+def _spared(record: FolderRecord, gone: list[int]) -> tuple[list[int], str]:
+    """Return which of ``gone`` are not deleted without force, and why."""
+    why = too_much(len(gone), record.count(PRESENT))
+    if why is not None:
+        return gone, why
+    return list(record.having(SPARED)), "too much of what had been carried was gone from the source at once"
+
+
+def too_much(gone: int, stay: int) -> str | None:
     """Return why so much is not deleted without force; None where it may be."""
-    if not stay:
+    if gone and not stay:
         return "nothing is left in the source of what was carried"
     if gone > FEW and gone > stay:
         return f"more than half of what was carried is gone from the source ({gone} of {gone + stay})"
@@ -62,6 +72,11 @@ def _too_much(gone: int, stay: int) -> str | None:
 
 def _remove(folder: FolderRun, numbers: Sequence[int], *, spare: bool) -> None:
     """Delete what is still as it came; ``spare``: only find out what is there to be deleted."""
+    for at in range(0, len(numbers), _TOGETHER):
+        _remove_some(folder, numbers[at : at + _TOGETHER], spare=spare)
+
+
+def _remove_some(folder: FolderRun, numbers: Sequence[int], *, spare: bool) -> None:
     run, record = folder.run, folder.record
     there = run.destination.folder(folder.target)
     modseq = there.state().highest_modseq

@@ -7,9 +7,10 @@ The solution. Where the source has folder ids, they tell. Where it has none, a n
 gone if it holds all that was carried from it, by keys and the bytes of some, if that is at least half of what it
 holds, and if no other could be meant. What is not as clear as that is left to single messages, which are moved.
 
-In the destination a rename takes all folders below along, so it is done only where all that came from the source goes
-with it. The journal says so for all of them before it happens, the topmost folder last: where its line is there, all
-lines are, and one rename is to be finished; where it is not, those below were to be renamed as well as it is.
+In the destination a rename takes all that is in the folder and below it along, so it is done only where we made the
+folder and all that came from the source goes with it. The journal says so for all of them before it happens, the
+topmost folder last: where its line is there, all lines are, and one rename is to be finished; where it is not, those
+below were to be renamed as well as it is.
 """
 
 from __future__ import annotations
@@ -98,9 +99,14 @@ def _holds_all(source: Store, record: FolderRecord, path: FolderPath) -> bool:
 def _goes_whole(
     old: Way, new: Way, renamed: Mapping[Way, Way], records: Records, there: Collection[FolderPath]
 ) -> bool:
-    """Tell whether renaming the destination's folder does right by all below it, and has room for the new name."""
+    """Tell whether renaming the destination's folder does right by all in it and below it, and has room for the name.
+
+    A folder that was there before us, INBOX above all, or that other folders of the source go to as well, holds more.
+    """
     if old.target == new.target:
         return True
+    if not records[old].made or any(way.target == old.target and way != old and records[way].live for way in records):
+        return False
     with_it = [way for way in records if way.target.is_below(old.target) and (records[way].live or records[way].made)]
     return not any(path == new.target or path.is_below(new.target) for path in there) and all(
         way in renamed and renamed[way].target == way.target.moved(old.target, new.target) for way in with_it

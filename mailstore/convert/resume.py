@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Sequence
 
+from mailstore.convert import notes
 from mailstore.convert.journal import Journal
 from mailstore.convert.look import Look, fetch
-from mailstore.convert.record import ABSENT, DROPPED, PRESENT, FolderRecord, Intent, Message, Origin, Way
+from mailstore.convert.record import DROPPED, PRESENT, FolderRecord, Intent, Message, Origin, Way
 from mailstore.convert.run import FolderRun
 from mailstore.convert.transit import Fact, Rules
 from mailstore.errors import MailstoreError, NoSuchFolder
@@ -115,8 +116,10 @@ def _look_up_all(store: Store, journal: Journal, way: Way, uidvalidity: int) -> 
     if found:
         journal.intend(way, [message for _, message, _ in found], uidvalidity, 1)
         journal.done(way, uidvalidity, [uid for _, _, uid in found])
-    absent = [place for place, (number, _, _) in enumerate(found) if record.states[number] == ABSENT]
-    journal.state(way, "absent", absent)
+    for word, state in notes.GONE:
+        journal.state(
+            way, word, [place for place, (number, _, _) in enumerate(found) if record.states[number] == state]
+        )
 
 
 def _find(

@@ -165,6 +165,24 @@ def test_folders_go_elsewhere_when_the_mapping_says_so(old: Store, kind: str, qu
         assert list(seen(new)["Old/Work"][2]) == [2, 4, 6, 8]
 
 
+def test_what_others_put_into_a_folder_goes_nowhere(old: Store, kind: str, quick_path: Path) -> None:
+    """Only what came from the folder is moved, when its way parts from another folder's or from mail of another."""
+    together = FolderMapping(moves=((WORK, INBOX),), collisions="merge")
+    assert counts(run(old, kind, quick_path, mapping=together)) == {"found": 8, "copied": 8}
+    report = run(old, kind, quick_path)
+    assert (counts(report), report.renamed) == ({"found": 8, "moved": 4, "skipped": 4}, 0)
+    with there(kind, quick_path) as new:
+        assert contents(new) == contents(old)
+        new.create("Own")
+        new.folder("Own").append(b"Subject: mine\n\n")
+    own = FolderMapping(moves=((WORK, FolderPath(("Own",))),))
+    assert counts(run(old, kind, quick_path, mapping=own)) == {"found": 8, "moved": 4, "skipped": 4}
+    assert counts(run(old, kind, quick_path)) == {"found": 8, "moved": 4, "skipped": 4}
+    with there(kind, quick_path) as new:
+        assert bodies(new.folder("Own")) == [b"Subject: mine\n\n"]
+        assert contents(new) == {**contents(old), "Own": contents(new)["Own"]}
+
+
 # -- deleting
 
 
@@ -231,6 +249,35 @@ def test_most_of_a_folder_goes_only_by_force(quick_path: Path) -> None:
         report = run(old, "sqlite", quick_path, delete=True)
         assert counts(report) == {"found": 5, "skipped": 5, "kept": 11}
         assert "(11 of 16)" in report.problems[0].reason
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_another_store_in_its_place_deletes_nothing(asked: bool, quick_path: Path) -> None:
+    """What is copied of it does not make up for what is missing, neither now nor later."""
+    source = quick_path / "from"
+
+    def write(numbers: range) -> None:
+        source.write_bytes(b"".join(b"From a@b Thu Jan  1 00:00:00 2020\nSubject: %d\n\n\n" % n for n in numbers))
+
+    write(range(8))
+    with open_store(f"mbox:{source}", readonly=True) as old:
+        run(old, "maildir", quick_path)
+    write(range(100, 120))
+    with open_store(f"mbox:{source}", readonly=True) as old:
+        report = run(old, "maildir", quick_path, delete=asked)
+        assert counts(report) == {"found": 20, "copied": 20, "kept": 8}
+        assert report.ok is not asked
+    write(range(101, 120))
+    with open_store(f"mbox:{source}", readonly=True) as old:
+        report = run(old, "maildir", quick_path, delete=True)
+        assert counts(report) == {"found": 19, "skipped": 19, "deleted": 1, "kept": 8}
+        assert [one.error for one in report.problems] == ["DeletionRefused"]
+    write(range(6))  # the old one is back
+    with open_store(f"mbox:{source}", readonly=True) as old:
+        run(old, "maildir", quick_path)
+        assert counts(run(old, "maildir", quick_path, force_delete=True)) == {"found": 6, "skipped": 6, "deleted": 21}
+        with there("maildir", quick_path) as new:
+            assert contents(new) == contents(old)
 
 
 def test_a_folder_of_the_destinations_own_is_not_deleted(old: Store, kind: str, quick_path: Path) -> None:
