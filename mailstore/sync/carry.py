@@ -22,6 +22,7 @@ from mailstore.errors import MailstoreError, MessageChanged, MessageError, NoSuc
 from mailstore.model.changes import Append, Expunge, FlagMode, SetFlags, Staged
 from mailstore.model.info import BODY, META, Arrival, Meta
 from mailstore.sync import decide
+from mailstore.sync.check import look
 from mailstore.sync.decide import Decision, Follow
 from mailstore.sync.journal import Copy, Item, Known, Side
 from mailstore.sync.scan import Found
@@ -277,12 +278,14 @@ class _Bringer:
 
     def _count(self, arrived: Sequence[tuple[_Coming, int]]) -> None:
         done = self._work.done(self._folder, self._side)
+        expected = {}
         for one, uid in arrived:
             done.copied += 1
             done.size += one.fact.size
             meta = None if one.fact.meta is None else Meta(*one.fact.meta)
-            expected = Expected(one.fact.stored, _marks_of(one.fact), meta)
-            self._work.expect(self._side, self._folder, uid, expected)
+            expected[uid] = Expected(one.fact.stored, _marks_of(one.fact), meta)
+        if self._work.options.verify:  # at once: all that came in at the end would be too much to remember
+            look(self._work, self._side, self._folder, expected)
         self._work.advance("copy", self._folder, len(arrived), sum(one.fact.size for one, _ in arrived))
 
 

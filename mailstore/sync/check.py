@@ -19,9 +19,8 @@ def check(work: Work) -> bool:
 
     What another program changed in between is found as a difference too: the next run carries it.
     """
-    before = len(work.report.problems)
     for (side, folder), expected in work.expected.items():
-        _look(work, side, folder, expected)
+        look(work, side, folder, expected)
     for (side, folder), uids in work.expunged.items():
         try:
             there = work.folder(side, folder)
@@ -30,10 +29,11 @@ def check(work: Work) -> bool:
         for message in there.fetch(uids, 0):
             if not isinstance(message.error, NoSuchMessage):
                 _differs(work, side, folder, message.uid, "expunged", "it should be gone and is there")
-    return len(work.report.problems) == before
+    return work.same
 
 
-def _look(work: Work, side: Side, folder: int, expected: dict[int, Expected]) -> None:
+def look(work: Work, side: Side, folder: int, expected: dict[int, Expected]) -> None:
+    """Compare messages of a folder, by their UIDs; what differs becomes a problem."""
     try:
         for message in work.folder(side, folder).fetch(sorted(expected), BODY | META):
             row = message.row
@@ -46,6 +46,7 @@ def _look(work: Work, side: Side, folder: int, expected: dict[int, Expected]) ->
                 if row.body is not None and not isinstance(row.body, bytes):
                     row.body.close()
     except MailstoreError as error:
+        work.same = False
         work.fail([folder], error)
 
 
@@ -63,5 +64,6 @@ def _differences(row: Row, expected: Expected) -> Iterator[tuple[str, str]]:
 
 
 def _differs(work: Work, side: Side, folder: int, uid: int, what: str, reason: str) -> None:
+    work.same = False
     text = f"message {uid} of the {SIDES[side]} store: {reason}"
     work.report.add_problem(work.path(folder), what, text, uid)

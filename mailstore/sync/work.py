@@ -50,6 +50,8 @@ class Work:
     expunged: dict[tuple[Side, int], list[int]] = field(default_factory=dict)
     """What is to be gone, by side and folder: UIDs."""
     fits: dict[tuple[Side, int], Callable[[Meta], Meta] | None] = field(default_factory=dict)
+    same: bool = True
+    """Nothing that was compared differs."""
     told: dict[str, list[int]] = field(default_factory=dict)
     """Messages and bytes by phase."""
 

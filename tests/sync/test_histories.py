@@ -147,7 +147,7 @@ class History:
 
 @pytest.mark.parametrize(("first", "second"), PAIRS)
 @settings(
-    max_examples=150 if THOROUGH else 8,
+    max_examples=150 if THOROUGH else 6,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     print_blob=True,
