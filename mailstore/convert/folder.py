@@ -25,9 +25,6 @@ from mailstore.model.changes import FolderState, SetState, Token
 from mailstore.model.info import BODY, META
 from mailstore.spi import FolderDriver
 
-_FRESH_MOST = 50_000
-"""Messages: a larger folder is not filled out of sight, since all that is known of it would be held in memory."""
-
 
 class FolderCopy:
     """Copies what of a folder is not in the destination yet, carries what changed, and compares.
@@ -96,11 +93,9 @@ class FolderCopy:
     def _copy_all(self) -> bool:
         """Copy a folder of which nothing is noted; True where all of it has arrived."""
         folder = self._folder
-        state = state_of(self._source)
-        if state is None or state.messages <= _FRESH_MOST:
-            reader = FolderReader(folder, self._source, self._rules)
-            if copy_fresh(folder, self._source, self._rules, reader):
-                return not (folder.report.failed or folder.report.filtered)
+        reader = FolderReader(folder, self._source, self._rules)
+        if copy_fresh(folder, self._source, self._rules, reader):
+            return not (folder.report.failed or folder.report.filtered)
         reader = FolderReader(folder, self._source, self._rules)
         appender = self._appender(None)
         appender.append_all(reader.batches())

@@ -20,6 +20,9 @@ from mailstore.errors import FolderError, MailstoreError, MessageError
 from mailstore.model.changes import SetState
 from mailstore.spi import FolderDriver, FreshFolder
 
+MOST = 50_000
+"""Messages: a larger folder is not filled out of sight, since all that is known of it would be held in memory."""
+
 
 class _Part(NamedTuple):
     """What one process filled in; goes through a pipe."""
@@ -29,7 +32,7 @@ class _Part(NamedTuple):
     packed: bytes | None = None
     """The facts, where they come from another process."""
     broken: bool = False
-    """The reading ended early."""
+    """The reading ended early, or there is too much to read."""
 
 
 def copy_fresh(folder: FolderRun, source: FolderDriver, rules: Rules, reader: FolderReader) -> bool:
@@ -64,6 +67,8 @@ def _fill_side_by_side(folder: FolderRun, rules: Rules, fresh: FreshFolder, read
     first = _fill(reader, reader.read(partial(reader.rows, parts[0])), fresh, lambda told: _heard(folder, told))
     size = sum(fact.size for fact in first.taken.facts)
     others = parts[1:]
+    if len(first.taken.facts) * len(parts) > MOST:
+        return [first._replace(broken=True)]
     if size < WORTH_FORKING or len(others) < 2 or first.broken:
         rest = chain.from_iterable(reader.read(partial(reader.rows, part)) for part in others)
         more = _fill(reader, rest, fresh, lambda told: _heard(folder, told))
@@ -96,6 +101,8 @@ def _fill(reader: FolderReader, batches: Iterator[Batch], fresh: FreshFolder, te
         finally:
             close_all(arrivals)
         reader.taken.facts += facts
+        if len(reader.taken.facts) > MOST:
+            return _Part(receipts, reader.taken, None, True)
         tell((len(facts), sum(fact.size for fact in facts)))
     return _Part(receipts, reader.taken, None, reader.broken is not None)
 

@@ -177,3 +177,16 @@ def test_killed_after_publishing_and_run_again(old: Store, processes: int, tmp_p
     assert counts(report) == (22, 11, 11, 0)
     assert report.ok
     assert seen(new) == seen(old)
+
+
+@each_number
+def test_a_folder_of_very_many_goes_the_general_way(
+    old: Store, processes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(convert_fresh, "MOST", 10)
+    new, driver = fresh()
+    report = run(old, new, processes)
+    assert counts(report) == (22, 22, 0, 0)
+    assert report.ok
+    assert (driver.published, driver.discarded) == (0, 2)
+    assert seen(new) == seen(old)
