@@ -77,6 +77,8 @@ class FolderCopy:
             return
         if folder.run.options.verify:
             compare_folder(folder)
+        if found is not None and found.renumbered and token is not None:
+            folder.run.journal.uids(folder.way)  # before the token: a history speaks of UIDs
         folder.run.journal.seen(folder.way, token if whole else None, self._folder_id)
 
     def _token(self) -> Token | None:

@@ -64,19 +64,19 @@ def _fill_side_by_side(folder: FolderRun, rules: Rules, fresh: FreshFolder, read
     parts = reader.parts()
     if not parts:
         return [_fill(reader, reader.batches(), fresh, lambda told: _heard(folder, told))]
-    first = _fill(reader, reader.read(partial(reader.rows, parts[0])), fresh, lambda told: _heard(folder, told))
+    first = _fill(reader, reader.read_part(parts[0]), fresh, lambda told: _heard(folder, told))
     size = sum(fact.size for fact in first.taken.facts)
     others = parts[1:]
     if len(first.taken.facts) * len(parts) > MOST:
         return [first._replace(broken=True)]
     if size < WORTH_FORKING or len(others) < 2 or first.broken:
-        rest = chain.from_iterable(reader.read(partial(reader.rows, part)) for part in others)
+        rest = chain.from_iterable(reader.read_part(part) for part in others)
         more = _fill(reader, rest, fresh, lambda told: _heard(folder, told))
         return [_Part(first.receipts + more.receipts, reader.taken, None, more.broken)]
 
     def fill(mine: Sequence[object], tell: Tell) -> _Part:
         begun = FolderReader(folder, reader.source, rules)
-        batches = chain.from_iterable(begun.read(partial(begun.rows, part)) for part in mine)
+        batches = chain.from_iterable(begun.read_part(part) for part in mine)
         part = _fill(begun, batches, fresh, tell)
         facts, part.taken.facts = part.taken.facts, []
         return part._replace(packed=pack(facts))

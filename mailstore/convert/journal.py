@@ -132,6 +132,10 @@ class Journal:
         """Note that the source calls a message otherwise now."""
         self._note(way, (), f"again\t{notes.encode(key)}\t{size}\t{uid}\t{number + 1}\n")
 
+    def uids(self, way: Way) -> None:
+        """Note the UIDs that the messages have in the source now."""
+        self._note(way, (), f"uids\t{notes.format_uids(self.record(way).uids)}\n")
+
     def forget(self, way: Way) -> None:
         """Note that nothing noted so far holds."""
         self._note(way, (), "forget\n")

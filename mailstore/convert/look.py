@@ -70,6 +70,7 @@ class Look:
         same: messages of this folder that have another key now.
         filtered: how many new messages are not wanted, and left out of ``new`` (``choice``).
         cut: some of them since a limit is reached.
+        renumbered: some of what is noted have other UIDs in the source now.
     """
 
     token: Token | None = None
@@ -88,6 +89,7 @@ class Look:
     same: list[Moving] = field(default_factory=list)
     filtered: int = 0
     cut: bool = False
+    renumbered: bool = False
     error: MailstoreError | None = None
     """Why it is not whole, where the listing ended early."""
 
@@ -105,7 +107,8 @@ def look(source: FolderDriver, record: FolderRecord, *, history: bool) -> Look:
     Raises:
         MailstoreError: the folder cannot be asked at all.
     """
-    delta = source.changes(record.token if history else None, SIZE)
+    known = history and 0 not in record.uids  # a history speaks of UIDs
+    delta = source.changes(record.token if known else None, SIZE | (DIGEST if record.keyless else 0))
     found = (_compare_listing if delta.full else _compare_changes)(source, record, delta)
     found.token = delta.token if history and found.whole else None
     return found
@@ -119,7 +122,9 @@ def vanished(record: FolderRecord) -> Look:
 def _match(record: FolderRecord, found: Look, number: int, row: Row) -> None:
     """Take in that ``row`` is the message ``number``."""
     found.there += 1
-    record.uids[number] = row.uid
+    if record.uids[number] != row.uid:
+        record.uids[number] = row.uid
+        found.renumbered = True
     if record.is_absent(number):
         found.back.append(number)
     if not record.same_marks(number, row.flags & SYSTEM_FLAGS, row.keywords):
@@ -191,12 +196,23 @@ class _Cursor:
         self.free = bytearray(state != DROPPED for state in record.states)
         self._at = 0
 
-    def find(self, wanted: int) -> int | None:
-        """Return the number of a message that was not found yet; it may lie too far ahead or behind to be seen."""
-        free, identities = self.free, self._identities
-        at = free.find(1, self._at)
+    def find(self, wanted: int, other: int) -> int | None:
+        """Return the number of a message that was not found yet; it may lie too far ahead or behind to be seen.
+
+        It is known by what is ``wanted``, or by the ``other``.
+        """
+        at = self.free.find(1, self._at)
         if at < 0:
             return None
+        if self._identities[at] in (wanted, other):
+            self.free[at] = 0
+            self._at = at + 1
+            return at
+        found = self._ahead(wanted, at)
+        return self._ahead(other, at) if found is None and other != wanted else found
+
+    def _ahead(self, wanted: int, at: int) -> int | None:
+        free, identities = self.free, self._identities
         end = min(at + _AHEAD, len(free))
         while at < end:
             if identities[at] != wanted:
@@ -221,7 +237,8 @@ def _compare_listing(source: FolderDriver, record: FolderRecord, delta: Delta, *
         found.messages += 1
         found.size += row.size or 0
         known_by = identity(row.key, row.size)
-        number = cursor.find(known_by) if trust else None
+        by_digest = hash(row.digest) if record.keyless else known_by
+        number = cursor.find(known_by, by_digest) if trust else None
         if number is not None:
             found.where[number] = found.messages
             _match(record, found, number, row)

@@ -159,6 +159,7 @@ class Reader:
             "dropped": lambda fields: self._state(fields, DROPPED),
             "forget": self._forget,
             "verified": self._verified,
+            "uids": self._uids,
             "seen": self._seen,
             "id": self._id,
             "made": self._made,
@@ -271,6 +272,12 @@ class Reader:
 
     def _verified(self, _: list[str]) -> None:
         self._record.verified = len(self._record)
+
+    def _uids(self, fields: list[str]) -> None:
+        uids = parse_uids(fields[0], len(self._record))
+        if len(uids) != len(self._record):
+            raise ValueError("not as many UIDs as messages")
+        self._record.uids = array("I", uids)
 
     def _seen(self, fields: list[str]) -> None:
         self._record.token = Token(decode(fields[1]), int(fields[0]), int(fields[2]))

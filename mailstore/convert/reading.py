@@ -20,7 +20,7 @@ from mailstore.convert.transit import Fact, Rules, Taken, close_all, pack, unpac
 from mailstore.convert.workers import Child, Tell, started
 from mailstore.errors import MailstoreError, StorageFailure
 from mailstore.model.info import BODY, META, Arrival, Body, Meta, Row, body_chunks
-from mailstore.spi import FolderDriver, Shards
+from mailstore.spi import FolderDriver, Shards, Watchable
 from mailstore.system.spool import Spool
 
 PARTS = 32
@@ -52,6 +52,9 @@ class FolderReader:
         self.taken = Taken()
         self.broken: MailstoreError | None = None
         self._position = 0
+        driver = folder.run.source.driver
+        self._keys_last = isinstance(driver, Watchable) and driver.keys_travel
+        """A part's keys are no others than those of a listing, also where no UID is recorded."""
         self._sharded: Shards | None = None
         numbered = rules.search is not None and rules.search.by_uid  # rows of a part need have no UIDs
         if "shard" in folder.run.source.capabilities.native and isinstance(source, Shards) and not numbered:
@@ -76,7 +79,7 @@ class FolderReader:
             yield from self.read(lambda: self.source.changes(None, BODY | META).batches)
             return
         size = 0
-        for batch in self.read(partial(self.rows, parts[0])):
+        for batch in self.read_part(parts[0]):
             size += sum(fact.size for fact in batch.facts)
             yield batch
         others = parts[1:]
@@ -85,9 +88,19 @@ class FolderReader:
             yield from self._read_forked(others, workers)
             return
         for part in others:
-            yield from self.read(partial(self.rows, part))
+            yield from self.read_part(part)
 
-    def read(self, begin: Callable[[], Iterator[list[Row]]], positions: Iterator[int] | None = None) -> Iterator[Batch]:
+    def read_part(self, part: object) -> Iterator[Batch]:
+        """Yield one of ``parts``."""
+        return self.read(partial(self.rows, part), lasting=self._keys_last)
+
+    def read(
+        self,
+        begin: Callable[[], Iterator[list[Row]]],
+        positions: Iterator[int] | None = None,
+        *,
+        lasting: bool = True,
+    ) -> Iterator[Batch]:
         """Yield what the iterator that ``begin`` makes gives; positions go on from those before unless given."""
         if self.broken is not None:
             return
@@ -96,7 +109,7 @@ class FolderReader:
             while (rows := next(source, None)) is not None:
                 facts: list[Fact] = []
                 taken = Taken(facts, self.taken.troubles, self.taken.notes)
-                arrivals = self._rules.take(rows, positions or count(self._position + 1), taken)
+                arrivals = self._rules.take(rows, positions or count(self._position + 1), taken, lasting=lasting)
                 self.taken.filtered += taken.filtered
                 self._position += len(rows)
                 yield Batch(arrivals, facts)
@@ -116,7 +129,7 @@ class FolderReader:
         self.taken = Taken()  # what was found before the fork is told already
         for part in parts:
             self._position = 0
-            for arrivals, facts in self.read(partial(self.rows, part)):
+            for arrivals, facts in self.read_part(part):
                 bodies = [arrival.body if isinstance(arrival.body, bytes) else None for arrival in arrivals]
                 tell((pack(facts), bodies, self.taken.troubles, self.taken.notes, self.taken.filtered))
                 self.taken = Taken()

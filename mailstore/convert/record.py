@@ -36,7 +36,7 @@ class Message(Protocol):
 
     @property
     def key(self) -> str:
-        """The source driver's name of it."""
+        """The source driver's name of it; '' where that does not last."""
         ...
 
     @property
@@ -101,16 +101,22 @@ def identity(key: str, size: int | None) -> int:
     return hash((key, size))
 
 
+def _identity(message: Message) -> int:
+    """Return the same of a message to be noted; its digest's where it has no lasting key."""
+    return hash((message.key, message.size)) if message.key else hash(message.digest)
+
+
 class FolderRecord:
     """What is noted of one Way. Messages have numbers from 0 on, in the order they were noted.
 
     Attributes:
-        identities: of each message: ``identity`` of its key and size.
+        identities: of each message: ``identity`` of its key and size, or the hash of its digest.
         digests: SHA-256 of each, one behind the other.
         uids: of each in the source, 0 where unknown.
         places: UID of each in the destination; 0 where it was deleted there before it could be moved.
         states: PRESENT, ABSENT, SPARED or DROPPED.
         lines: where in the journal's file each one's key stands.
+        keyless: some have no lasting key, and are known by their digest.
         verified: the first so many were compared.
         uidvalidity: of the destination folder at the last commit; 0 where it was not asked for.
         unresolved: a commit of which it is not known whether it happened.
@@ -132,6 +138,7 @@ class FolderRecord:
         self._keywords: list[frozenset[str]] = [NO_KEYWORDS]
         self._numbers: dict[frozenset[str], int] = {NO_KEYWORDS: 0}
         self._stored: dict[int, bytes] = {}
+        self.keyless = False
         self.verified = 0
         self.uidvalidity = 0
         self.unresolved: Intent | None = None
@@ -148,7 +155,8 @@ class FolderRecord:
         digest, stored, marks = message.digest, message.stored, message.marks
         if stored != digest:
             self._stored[len(self)] = stored
-        self.identities.append(hash((message.key, message.size)))
+        self.identities.append(_identity(message))
+        self.keyless |= not message.key
         self.digests += digest
         self.uids.append(message.uid)
         self.places.append(place)

@@ -96,10 +96,13 @@ class Rules:
     search: Search | None = None
     """Which messages are wanted; None is all."""
 
-    def take(self, rows: Sequence[Row], positions: Iterable[int], taken: Taken) -> list[Arrival]:
+    def take(
+        self, rows: Sequence[Row], positions: Iterable[int], taken: Taken, *, lasting: bool = True
+    ) -> list[Arrival]:
         """Return what can go on, with a Fact for each in ``taken``; the rest becomes Troubles there.
 
-        The arrivals carry the recorded UIDs as hints, and their Blobs are open.
+        The arrivals carry the recorded UIDs as hints, and their Blobs are open. ``lasting``: the keys of rows without a
+        recorded UID last.
         """
         arrivals = []
         facts = taken.facts
@@ -136,6 +139,8 @@ class Rules:
                 taken.troubles.append(self.refuse(position, key, uid if recorded else 0, large, digest, body))
                 continue
             stored = digest if canonical is None else sha256(canonical(whole(body))).digest()
+            if not (lasting or recorded):
+                key = ""
             facts.append(Fact(position, key, digest, stored, uid, recorded, size, meta, row.flags, row.keywords))
             arrivals.append(Arrival(body, meta, None, uid if recorded else 0))
         return arrivals

@@ -49,6 +49,7 @@ def test_a_journal_is_this_text(tmp_path: Path) -> None:
         journal.state(A, "absent", [0, 1])
         journal.state(A, "present", [0])
         journal.again(A, 0, "other", 10, 7)
+        journal.uids(A)
         journal.seen(A, Token("e 1", 4, 99), "id")
         journal.intend(C, [ONE], 18, 7, Origin(A, [1]))
         journal.done(C, 18, [7])
@@ -75,6 +76,7 @@ def test_a_journal_is_this_text(tmp_path: Path) -> None:
         "absent\t1:2\n"
         "present\t1\n"
         "again\tother\t10\t7\t1\n"
+        "uids\t7,0\n"
         "seen\t4\te 1\t99\n"
         "id\tid\n"
         "folder\tC\tA\n"

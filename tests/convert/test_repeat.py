@@ -370,6 +370,47 @@ def test_keys_in_another_order_are_found(quick_path: Path, monkeypatch: pytest.M
         assert counts(run(old, "sqlite", quick_path, delete=True)) == {"found": 9, "skipped": 9}
 
 
+def test_a_file_without_uids_is_known_by_its_digests(quick_path: Path) -> None:
+    """Its parts know no keys that last: the n-th of equal messages is the n-th, and nothing is noted again."""
+    with open_store(f"mbox:{quick_path}/from", create=True) as old:
+        pass
+    text = [f"From a@b Thu Jan  1 00:00:00 2024\nSubject: {n % 5}\n\nx{n % 7}\n\n" for n in range(40)]
+    (quick_path / "from").write_text("".join(text))
+    journal = quick_path / "journal"
+    for expected in ({"copied": 40}, {"skipped": 40}, {"skipped": 40}):
+        with open_store(f"mbox:{quick_path}/from", readonly=True) as old:
+            assert counts(run(old, "sqlite", quick_path)) == {"found": 40, **expected}
+        assert "again" not in journal.read_text()
+    del text[3], text[20]
+    (quick_path / "from").write_text("".join(text + text[:2]))
+    with open_store(f"mbox:{quick_path}/from", readonly=True) as old:
+        report = run(old, "sqlite", quick_path, delete=True)
+        assert counts(report) == {"found": 40, "copied": 2, "skipped": 38, "deleted": 2}
+        with there("sqlite", quick_path) as new:
+            assert contents(new) == contents(old)
+
+
+def test_new_numbers_are_noted_before_a_history_is_believed(quick_path: Path) -> None:
+    """An index that is lost gives other UIDs to a Maildir's messages; what vanishes then is told by those."""
+    where = f"maildir:{quick_path}/from?layout=fs"
+    with open_store(where, create=True) as old:
+        uids = [old.inbox.append(f"Subject: {n}\n\n".encode()).uid for n in range(5)]
+        run(old, "sqlite", quick_path)
+        old.inbox.expunge(uids[:2], only_deleted=False)
+    for name in ("dovecot-uidlist", "courierimapuiddb"):
+        (quick_path / "from" / name).unlink(missing_ok=True)
+    for index in quick_path.rglob(".mstore*"):
+        index.unlink()
+    for deleted in (2, 0):
+        with open_store(where) as old:
+            assert counts(run(old, "sqlite", quick_path, delete=True)).get("deleted", 0) == deleted
+    with open_store(where) as old:
+        old.inbox.expunge([next(iter(old.inbox.rows())).uid], only_deleted=False)
+        assert run(old, "sqlite", quick_path, delete=True).deleted == 1
+        with there("sqlite", quick_path) as new:
+            assert contents(new) == contents(old)
+
+
 # -- passes
 
 
