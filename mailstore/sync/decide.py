@@ -183,7 +183,8 @@ class _Judge:
                 if found.folder == base.folder:
                     known = Known(number, Copy(found.folder, found.uid, found.digest, base.marks))
                     self._decision.renumbered.append((side, known))
-            elif (base.folder, side) in self._scan.listed:  # its UID may be another message's by now
+                    continue
+            if (base.folder, side) in self._scan.listed:  # its UID may be another message's by now
                 self._decision.renumbered.append((side, Known(number, base._replace(uid=-number))))
         met = {place for place in partners if place is not None}
         self._fresh[side] = [one for place, one in enumerate(fresh) if place not in met]

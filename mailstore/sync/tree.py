@@ -36,33 +36,44 @@ def shape(work: Work, returning: set[tuple[int, Side]]) -> set[int]:
     ``returning`` are places that vanished and get messages again.
     """
     broken: set[int] = set()
-    renamed: tuple[list[tuple[FolderPath, FolderPath]], list[tuple[FolderPath, FolderPath]]] = ([], [])
+    for side in (0, 1):
+        _rename(work, side, broken)
     for bound in sorted(work.bound.values(), key=lambda one: one.path):
         for side, action in wanted_actions(bound, returning):
-            try:
-                if action == "created":
+            if action == "created" and bound.number not in broken:
+                try:
                     work.stores[side].folder(bound.path, create=True)
-                else:
-                    _rename(work, bound, side, renamed[side])
-            except (FolderError, Unsupported, QuotaExceeded) as error:
-                broken.add(bound.number)
-                work.fail([bound.number], error)
-                continue
-            work.entries[bound.number].actions.append(f"{action} in {SIDES[side]}")
+                except (FolderError, Unsupported, QuotaExceeded) as error:
+                    broken.add(bound.number)
+                    work.fail([bound.number], error)
+                    continue
+                work.entries[bound.number].actions.append(f"created in {SIDES[side]}")
     _note(work, broken)
     return broken
 
 
-def _rename(work: Work, bound: Bound, side: Side, renamed: list[tuple[FolderPath, FolderPath]]) -> None:
-    info = bound.infos[side]
-    assert info is not None
-    current = info.path
-    for old, new in renamed:  # what was renamed above it took it along
-        if current.is_below(old):
-            current = current.moved(old, new)
-    if current != bound.path:
-        work.stores[side].rename(current, bound.path)
-        renamed.append((current, bound.path))
+def _rename(work: Work, side: Side, broken: set[int]) -> None:
+    """Give the folders of a store their names; one that a rename takes along gets its own again."""
+    now = {bound.number: info.path for bound in work.bound.values() if (info := bound.infos[side]) is not None}
+
+    def away() -> list[int]:
+        return sorted((one for one in now if now[one] != work.path(one) and one not in broken), key=work.path)
+
+    for _ in range(len(now)):
+        for number in away():
+            old, new = now[number], work.path(number)
+            if old == new:  # what was renamed above it took it along
+                continue
+            try:
+                work.stores[side].rename(old, new)
+            except (FolderError, Unsupported, QuotaExceeded) as error:
+                broken.add(number)
+                work.fail([number], error)
+                continue
+            work.entries[number].actions.append(f"renamed in {SIDES[side]}")
+            for one, path in now.items():
+                if path == old or path.is_below(old):
+                    now[one] = path.moved(old, new)
 
 
 def _note(work: Work, broken: set[int]) -> None:

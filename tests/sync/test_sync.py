@@ -184,6 +184,38 @@ def test_a_name_that_is_taken_over_there_joins_the_folders(pair: Pair) -> None:
     assert {name: messages.total() for name, messages in pair.same().items()} == {"INBOX": 0, "new": 2}
 
 
+def test_two_folders_that_exchanged_their_names(pair: Pair) -> None:
+    with pair.open(0) as store:
+        store.create("one").append(message("was one"))
+        store.create("two").append(message("was two"))
+    clean(pair)
+    with pair.open(0) as store:
+        for old, new in (("one", "aside"), ("two", "one"), ("aside", "two")):
+            store.rename(old, new)
+    with pair.open(1) as store:
+        store.folder("one").add_flags(uids(store, "one"), ["\\Flagged"])
+    clean(pair)
+    expected = {"INBOX": Counter[object](), "one": Counter({(digest("was two"), 0, ()): 1})}
+    assert pair.same() == expected | {"two": Counter({(digest("was one"), FLAGGED, ()): 1})}
+    assert not clean(pair).changed
+
+
+def test_two_folders_that_were_put_into_each_other(pair: Pair) -> None:
+    with pair.open(0) as store:
+        store.create("one").append(message("one"))
+        store.create("two").append(message("two"))
+    clean(pair)
+    with pair.open(0) as store:
+        store.rename("one", "two/one")
+    with pair.open(1) as store:
+        store.rename("two", "one/two")
+    clean(pair)
+    found = pair.same()
+    assert sum(found.values(), Counter()) == Counter({(digest(text), 0, ()): 1 for text in ("one", "two")})
+    assert {"one/two", "two/one"} <= set(found)
+    assert not clean(pair).changed
+
+
 def test_an_emptied_store_empties_no_other(pair: Pair) -> None:
     fill(pair)
     with pair.open(0) as store:
