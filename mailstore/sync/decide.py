@@ -194,19 +194,20 @@ class _Judge:
         if self._force:
             return
         dying = [0, 0]
-        lost = self._scan.lost - {(copy.folder, side) for side, (_, copy) in self._decision.renumbered if copy.uid > 0}
         held: dict[int, tuple[Side, int]] = {}
         for number, copies in self._now.items():
             for side in (0, 1):
                 if copies[side] is None and copies[1 - side] is not None:
                     dying[side] += 1
                     folder = self._bases[number][side].folder
-                    if (folder, side) in lost:
+                    if (folder, side) in self._scan.lost:
                         held[folder] = (side, held.get(folder, (side, 0))[1] + 1)
         for side in (0, 1):
             if dying[side] and not self._scan.messages[side]:
                 self._decision.emptied = side
         self._decision.held = held
+        renumbered = self._decision.renumbered
+        self._decision.renumbered = [one for one in renumbered if one[1].copy.folder not in held]
         for side in (0, 1):
             self._fresh[side] = [one for one in self._fresh[side] if one.folder not in held]
 
@@ -257,7 +258,7 @@ class _Judge:
     def _judge_places(self, number: int, copies: list[Copy]) -> None:
         bases = self._bases[number]
         folders = {copy.folder for copy in (*bases, *copies)}
-        if len(folders) > 1 and folders & self._decision.held.keys():
+        if folders & self._decision.held.keys():
             self._decision.waiting |= folders
             return
         moved = [side for side in (0, 1) if copies[side].folder != bases[side].folder]

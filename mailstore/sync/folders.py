@@ -38,9 +38,9 @@ class Bound:
 def bind(
     rows: Sequence[FolderRow], listings: Sequence[Sequence[FolderInfo]], stable_ids: Sequence[bool]
 ) -> list[Bound]:
-    """Pair the folders of two listings (selectable ones alone); INBOX first, then by path."""
-    free = [{info.path: info for info in infos} for infos in listings]
-    taken = [set(paths) for paths in free]
+    """Pair the selectable folders of two listings; INBOX first, then by path."""
+    free = [{info.path: info for info in infos if info.selectable} for infos in listings]
+    taken = [{info.path for info in infos} for infos in listings]
     bound = [Bound(row.number, row, [None, None], _any_path(row)) for row in rows]
     for side in (0, 1):
         if stable_ids[side]:

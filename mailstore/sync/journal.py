@@ -262,6 +262,15 @@ class Journal:
             )
             return next(map(_known, found), None)
 
+    def newest(self, folder: int, side: Side, count: int) -> list[Known]:
+        """Return the copies of a folder in a store that came last, ``count`` at most."""
+        with self._failures():
+            rows = self._db.execute(
+                "SELECT * FROM copy WHERE folder = ? AND side = ? AND uid > 0 ORDER BY uid DESC LIMIT ?",
+                (folder, side ^ self._flip, count),
+            )
+            return [_known(row) for row in rows]
+
     def partner(self, pair: int, side: Side) -> Copy | None:
         """Return the copy that a pair has in a store."""
         with self._failures():

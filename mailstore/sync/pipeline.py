@@ -121,7 +121,7 @@ def _bind(work: Work) -> None:
     rows = work.journal.folders()
     infos = [store.folders() for store in work.stores]
     selectable = [[info for info in side if info.selectable] for side in infos]
-    bounds = bind(rows, selectable, [store.capabilities.folder_ids for store in work.stores])
+    bounds = bind(rows, infos, [store.capabilities.folder_ids for store in work.stores])
     paths = {one.path for one in bounds} | {info.path for side in infos for info in side} | work.journal.subscriptions()
     work.wanted = {info.path for info in work.options.choice.select([FolderInfo("", path) for path in paths])}
     going = [carried(side, store.capabilities) for side, store in zip(selectable, reversed(work.stores), strict=True)]
@@ -157,9 +157,9 @@ def _tell(work: Work, decision: Decision) -> None:
         work.report.add_problem(None, "emptied", text)
     for folder, (side, messages) in decision.held.items():
         text = (
-            f"it vanished from the {SIDES[side]} store, and is left alone in the {SIDES[1 - side]}, where that would "
-            f"delete {messages} message(s): --force-delete deletes them; with the journal moved away they are copied "
-            "back"
+            f"it vanished from the {SIDES[side]} store, or was made anew or restored there, and is left alone in the "
+            f"{SIDES[1 - side]}, where that would delete {messages} message(s): --force-delete deletes them; with the "
+            "journal moved away they are copied back"
         )
         work.report.add_problem(work.path(folder), "vanished", text)
 

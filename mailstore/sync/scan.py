@@ -16,7 +16,7 @@ from mailstore.convert.losses import whole
 from mailstore.convert.merge import Marks, marks
 from mailstore.errors import MailstoreError, NoSuchMessage
 from mailstore.folder import Folder
-from mailstore.model.changes import Token
+from mailstore.model.changes import FolderState, Token
 from mailstore.model.info import BODY, DIGEST, Body, Row
 from mailstore.model.measure import digest_of
 from mailstore.store import Store
@@ -24,6 +24,8 @@ from mailstore.sync.folders import Bound
 from mailstore.sync.journal import Copy, Journal, Known, Side
 
 _FETCH = 1000
+_NEWEST = 3
+"""So many of the newest messages that are known are looked at, whether they are still those: some may be deleted."""
 
 
 class Found(NamedTuple):
@@ -53,7 +55,7 @@ class Scan:
     listed: set[tuple[int, Side]] = field(default_factory=set)
     """Places that were looked at as a whole, since there was no history."""
     lost: set[tuple[int, Side]] = field(default_factory=set)
-    """Places that vanished, or that were made anew and hold nothing that was known."""
+    """Places that vanished, were made anew, or are older than they were: what is missing there was not deleted."""
     messages: list[int] = field(default_factory=lambda: [0, 0])
     """How many there are in each store."""
 
@@ -110,10 +112,12 @@ class Scanner:
         info = bound.infos[side]
         assert info is not None
         folder = self._stores[side].folder(info.path)
-        found.messages[side] += folder.state().messages
+        state = folder.state()
+        found.messages[side] += state.messages
         place = bound.row.places[side] if bound.row else None
         token = place.token if place else None
-        if token is not None:
+        older = token is not None and self._is_older(bound, side, folder, state)
+        if token is not None and not older:
             delta = folder.changes(token, 0)
             if not delta.full:
                 rows = [row for batch in delta.batches for row in batch]
@@ -121,7 +125,19 @@ class Scanner:
                 self._changed(bound, side, folder, rows, found)
                 found.tokens[bound.number, side] = delta.token
                 return
-        self._look_at_all(bound, side, folder, token, found)
+        self._look_at_all(bound, side, folder, found)
+        if older or (token is not None and token.uidvalidity != found.tokens[bound.number, side].uidvalidity):
+            found.lost.add((bound.number, side))
+
+    def _is_older(self, bound: Bound, side: Side, folder: Folder, state: FolderState) -> bool:
+        """Tell whether the folder was restored from a backup: UIDs that are known are no message's yet, or another's.
+
+        Its history tells nothing of that: it goes on from where it was then.
+        """
+        newest = {known.copy.uid: known.copy.digest for known in self._journal.newest(bound.number, side, _NEWEST)}
+        if newest and max(newest) >= state.uidnext:
+            return True
+        return any(one.error is None and one.digest != newest[one.uid] for one in folder.fetch(sorted(newest), DIGEST))
 
     def _known(self, bound: Bound, side: Side, uids: Iterable[int]) -> Iterator[Known]:
         for uid in uids:
@@ -145,27 +161,21 @@ class Scanner:
                 if not isinstance(message.error, NoSuchMessage):  # it went away meanwhile
                     self._fresh(bound, side, message.row, found)
 
-    def _look_at_all(self, bound: Bound, side: Side, folder: Folder, token: Token | None, found: Scan) -> None:
+    def _look_at_all(self, bound: Bound, side: Side, folder: Folder, found: Scan) -> None:
         """List the folder with its digests: the history is lost, or there was none."""
         known = self._journal.copies(bound.number, side)
-        some = bool(known)
         delta = folder.changes(None, self._want)
-        met = False
         for batch in delta.batches:
             for row in batch:
                 was = known.get(row.uid)
                 if was is not None and (row.error is not None or self._digest(row) == was.copy.digest):
                     del known[row.uid]
-                    met = True
                     self._compare(was, side, row, found)
                     _close(row)
                 else:
                     self._fresh(bound, side, row, found)
         self._gone(known.values(), side, found)
         found.listed.add((bound.number, side))
-        anew = token is not None and token.uidvalidity != delta.token.uidvalidity
-        if some and not met and anew:
-            found.lost.add((bound.number, side))
         found.tokens[bound.number, side] = delta.token
 
     def _compare(self, known: Known, side: Side, row: Row, found: Scan) -> None:

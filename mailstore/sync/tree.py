@@ -83,6 +83,8 @@ def _note(work: Work, broken: set[int]) -> None:
             bound.infos = [listing.get(bound.path) for listing in listings]
     with work.journal.at_once():
         for bound in work.bound.values():
+            if bound.number in broken and bound.row is not None:
+                continue  # or it would not be known any more who renamed it
             if bound.infos != [None, None]:
                 work.journal.add_folder(bound.number)
             for side in (0, 1):
