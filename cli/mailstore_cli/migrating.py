@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from mailstore import UsageError
+from mailstore import MailstoreError, UsageError
 from mailstore.convert import Options
 from mailstore.convert import Progress as Step
 from mailstore.migrate import (
@@ -79,22 +79,36 @@ def run_migration(source: str, dest: str, wanted: Options, many: Many) -> int:
     waiting = Migration([Result(account) for account in accounts], int(time.time()))
     write_reports(many.reports, waiting, _TITLE, running=True)
     with stopped_by_signals() as stop, _Display(len(accounts), many).shown() as display:
-        migration = migrate(
-            accounts,
-            wanted,
-            jobs=many.jobs,
-            owner=many.owner,
-            max_errors=many.max_errors,
-            journals=many.journals,
-            rejected=many.rejected,
-            lock_timeout=many.lock_timeout,
-            idle=many.nice,
-            source_options=many.source_options,
-            dry_run=many.dry_run,
-            watch=display.watch,
-            stop=stop.is_set,
-        )
+
+        def watch(account: Account, told: Step | Result) -> None:
+            try:
+                display.watch(account, told)
+            except OSError as error:  # nobody reads what is printed any more, or its disk is full
+                display.broken = error
+                stop.set()
+
+        try:
+            migration = migrate(
+                accounts,
+                wanted,
+                jobs=many.jobs,
+                owner=many.owner,
+                max_errors=many.max_errors,
+                journals=many.journals,
+                rejected=many.rejected,
+                lock_timeout=many.lock_timeout,
+                idle=many.nice,
+                source_options=many.source_options,
+                dry_run=many.dry_run,
+                watch=watch,
+                stop=stop.is_set,
+            )
+        except MailstoreError:
+            write_reports(many.reports, waiting, _TITLE)  # nothing was begun
+            raise
     write_reports(many.reports, migration, _TITLE)
+    if display.broken is not None:
+        raise display.broken
     if many.as_json:
         out_json(report_facts(migration))
     elif not many.quiet:
@@ -116,6 +130,8 @@ class _Display:
     over: int = 0
     copied: dict[str, int] = field(default_factory=dict)
     named: int = 0
+    broken: OSError | None = None
+    """Why nothing can be printed any more."""
 
     @contextmanager
     def shown(self) -> Iterator[_Display]:

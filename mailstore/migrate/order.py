@@ -37,16 +37,16 @@ class Turns:
         try:
             with open(self._path, encoding="utf-8", errors="surrogateescape") as file:
                 pairs = [line.rstrip("\n").split("\t") for line in file if line.endswith("\n")]
-        except FileNotFoundError:
+        except OSError:
             return {}
         return {pair[1]: pair[0] for pair in pairs if len(pair) == 2}
 
     def note(self, result: Result) -> None:
-        """Note that an account's turn is over."""
+        """Note that an account's turn is over, where that can be done."""
         if self._path is None:
             return
         line = f"{result.status}\t{result.account.user}\n".encode("utf-8", "surrogateescape")
-        with fs.errors(self._path):
+        with suppress(OSError):
             try:
                 fd = fs.open_update(self._path, append=True)
             except FileNotFoundError:

@@ -10,6 +10,8 @@ from mailstore.errors import NoSuchUser, UsageError
 from mailstore.system import account
 
 USER, KEEP = "user", "keep"
+_HIGHEST = 2**32 - 2
+"""The next one means "leave it as it is" to the system."""
 _NUMBERS = re.compile(r"([0-9]{1,10}):([0-9]{1,10})")
 
 
@@ -77,9 +79,11 @@ def owner_of(user: str, said: str) -> Owner | None:
     numbers = _NUMBERS.fullmatch(said)
     if numbers is not None:
         owner = Owner(int(numbers[1]), int(numbers[2]))
+        if max(owner.uid, owner.gid) > _HIGHEST:
+            raise UsageError(f"{said}: a number of a user or group is {_HIGHEST} at most")
     else:
         owner = _named(user.rpartition("@")[0] or user if said in ("", USER) else said, said in ("", USER))
-    if owner.uid == os.geteuid():
+    if owner.uid == os.geteuid() and (not root or owner.gid == os.getegid()):
         return None
     if not root:
         raise UsageError(f"only root can give mail to another user ({said})")

@@ -59,7 +59,11 @@ def make_private(directory: str) -> None:
     Raises:
         OSError: it cannot be made, or (PermissionError) others may write there.
     """
-    fs.make_directories(directory, 0o711)
+    before = os.umask(0o066)  # with root's own, which may be 077, nobody could reach what is his
+    try:
+        fs.make_directories(directory, 0o711)
+    finally:
+        os.umask(before)
     found = os.lstat(directory)
     if found.st_uid != os.geteuid() or found.st_mode & 0o022 or not is_safe(directory, os.geteuid()):
         raise PermissionError(1, "others may write there, or above it", directory)

@@ -144,6 +144,29 @@ def test_no_more_after_too_many_errors(mstore, old, tmp_path):
     assert "mstore: 2 accounts not begun: --max-errors was reached" in ran.stderr
 
 
+@pytest.mark.parametrize(("place", "code"), [("/dev/full", 75), (None, 141)])
+def test_the_report_is_finished_where_nobody_reads_the_output(mstore_command, old, tmp_path, place, code):
+    if place is None:
+        reading, output = os.pipe()
+        os.close(reading)
+    else:
+        output = os.open(place, os.O_WRONLY)
+    words = ["convert", *old, *KEEP, "-j1", "--report", str(tmp_path / "r.json")]
+    done = subprocess.run([*mstore_command, *words], stdout=output, stderr=subprocess.PIPE, timeout=60, check=False)
+    os.close(output)
+    assert done.returncode == code
+    report = report_of(tmp_path / "r.json")
+    assert (report["status"], states(report)["bob"], states(report)["ann"]) == ("interrupted", "done", "waiting")
+
+
+def test_the_report_of_a_migration_that_cannot_begin(mstore, old, tmp_path):
+    (tmp_path / "file").touch()
+    ran = mstore("convert", *old, *KEEP, "--journal", tmp_path / "file", "--report", tmp_path / "r.json")
+    assert ran.exit_code == 73
+    report = report_of(tmp_path / "r.json")
+    assert (report["status"], states(report)) == ("failed", {"ann": "waiting", "bob": "waiting"})
+
+
 def test_a_rate_and_low_priority(process, old, tmp_path):
     ran = process("convert", *old, *KEEP, "--rate", "10M", "--rate", "1000msg/s", "--nice", "--json")
     assert ran.exit_code == 0

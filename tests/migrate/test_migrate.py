@@ -275,6 +275,11 @@ def test_unfinished_accounts_come_first_then_large_ones(three: list[Account], tm
     assert Turns(None).last() == {}
 
 
+def test_turns_that_cannot_be_noted_stop_nothing(three: list[Account], tmp_path: Path) -> None:
+    (tmp_path / "journals/accounts.turns").mkdir(parents=True)
+    assert run(three, journals=str(tmp_path / "journals")).ok
+
+
 def test_sizes_are_guessed(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x" * 500)
     assert about(str(tmp_path / "file")) == 500

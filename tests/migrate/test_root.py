@@ -97,6 +97,10 @@ def test_the_owner_can_be_said(base: Path) -> None:
 
 
 def test_who_the_owner_is() -> None:
+    assert owner_of("joe", "0:8") == Owner(0, 8)
+    for said in ("4294967295:1", "1:4294967295", "9999999999:1"):
+        with pytest.raises(UsageError, match="4294967294 at most"):
+            owner_of("joe", said)
     named = owner_of(f"{JOE}@example.org", "")
     assert (named.uid, named.gid, named.name) == (*IDS[JOE], JOE) if named else False
     assert owner_of("x", "keep") is None
@@ -235,6 +239,19 @@ def test_what_only_root_can_make_is_made_for_the_user(base: Path) -> None:
     refused = one(source, f"maildir:{base}/home/new/{JOE}")
     assert (refused.status, refused.error) == ("failed", "CannotCreate")
     assert list((base / "home" / "new").iterdir()) == []
+
+
+def test_the_umask_of_root_closes_no_journal(base: Path) -> None:
+    source = fill(base / "home" / JOE / "old", IDS[JOE])
+    before = os.umask(0o077)
+    try:
+        result = one(
+            source, f"maildir:{base}/home/{JOE}/new", journals=str(base / "a/journals"), rejected=str(base / "b")
+        )
+    finally:
+        os.umask(before)
+    assert (result.status, result.reason) == ("done", "")
+    assert (base / "a/journals").stat().st_mode & 0o777 == 0o711
 
 
 def test_who_is_not_root_migrates_as_himself(base: Path) -> None:
