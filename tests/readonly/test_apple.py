@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,52 @@ def test_inbox_is_found_in_any_case(tmp_path: Path) -> None:
     put(tmp_path / "Inbox.mbox/Messages/1.emlx", emlx(ONE))
     with open_store(f"apple:{tmp_path}") as store:
         assert bodies(store.folder(INBOX)) == [ONE]
+
+
+def test_what_is_no_message_of_apples_is_told(tmp_path: Path) -> None:
+    """A hidden message, one packed or saved by hand, a link: whoever migrates hears of each."""
+    messages = tmp_path / "X.mbox/Messages"
+    put(messages / "1.emlx", emlx(ONE))
+    for name in (".2.emlx", "3.emlx.gz", "4.eml", "5.EMLX"):
+        put(messages / name, emlx(TWO))
+    put(tmp_path / "X.mbox/Info.plist", b"")
+    put(tmp_path / "X.mbox/Messages/.old/6.emlx", emlx(TWO))
+    put(tmp_path / "loose/7.eml", TWO)
+    with open_store(f"apple:{tmp_path}") as store:
+        assert bodies(store.folder("X")) == [ONE]
+        what = "neither messages nor files of Apple Mail's own"
+        names = "Messages/.2.emlx, Messages/.old, Messages/3.emlx.gz, Messages/4.eml, Messages/5.EMLX"
+        assert store.omissions() == [
+            (f"{tmp_path}/X.mbox", f"{what}: 5 ({names})", None, False),
+            (f"{tmp_path}/loose", f"{what}: 1 (7.eml)", None, False),
+        ]
+
+
+def test_mailboxes_anywhere_in_a_mailbox(tmp_path: Path) -> None:
+    """In a directory that is none, and messages far down: nothing has a depth at which it is not mail any more."""
+    put(tmp_path / "X.mbox/Data/Y.mbox/Messages/1.emlx", emlx(ONE))
+    put(tmp_path / "X.mbox" / "/".join("d" * 30) / "1.emlx", emlx(TWO))
+    with open_store(f"apple:{tmp_path}") as store:
+        assert paths(store) == ["INBOX", "X", "X/Y"]
+        assert (bodies(store.folder("X")), bodies(store.folder("X/Y"))) == ([TWO], [ONE])
+
+
+def test_a_mailbox_called_like_the_folder_of_an_mbox(tmp_path: Path) -> None:
+    put(tmp_path / "Work.mbox/mbox", MBOX)
+    put(tmp_path / "Work.mbox/Messages/1.emlx", emlx(ONE))
+    put(tmp_path / "Work (mbox).mbox/Messages/1.emlx", emlx(TWO))
+    with open_store(f"apple:{tmp_path}") as store:
+        assert bodies(store.folder("Work (mbox)")) == [TWO]
+        assert len(store.folder("Work (mbox) (2)")) == 2
+
+
+def test_an_mbox_that_is_no_file(tmp_path: Path) -> None:
+    """A link may lead anywhere: it is not followed."""
+    put(tmp_path / "secret", MBOX)
+    for name in ("Link", "Fifo"):
+        (tmp_path / f"mail/{name}.mbox").mkdir(parents=True)
+    (tmp_path / "mail/Link.mbox/mbox").symlink_to(tmp_path / "secret")
+    os.mkfifo(tmp_path / "mail/Fifo.mbox/mbox")
+    with open_store(f"apple:{tmp_path}/mail") as store:
+        assert store.usage().messages == 0
+        assert [one.where for one in store.omissions()] == [f"{tmp_path}/mail/{name}.mbox" for name in ("Fifo", "Link")]

@@ -74,3 +74,18 @@ def test_a_name_that_is_no_text(tmp_path: Path) -> None:
     with open_store(f"eml:{tmp_path}") as store:
         assert [file_name(row) for row in store.inbox.rows(0)] == ["caf\udce9.eml"]
         assert len(bodies(store.inbox)) == 1
+
+
+def test_what_is_left_out_is_told(tmp_path: Path) -> None:
+    """Links and what is hidden hold mail like anything else."""
+    fill(tmp_path, "1.eml", ".2.eml", "notes")
+    fill(tmp_path / ".old", "3.eml")
+    (tmp_path / "link").symlink_to("1.eml")
+    (tmp_path / "loop").symlink_to("loop")
+    with open_store(f"eml:{tmp_path}") as store:
+        assert len(store.inbox) == 1
+        assert store.omissions() == [
+            (str(tmp_path), "hidden directories, which are not looked into: 1 (.old)", None, False),
+            (str(tmp_path), "files that are not called .eml: 3 (link, loop, notes)", None, False),
+            (str(tmp_path), "hidden files called .eml: 1 (.2.eml)", None, False),
+        ]

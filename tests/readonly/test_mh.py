@@ -222,3 +222,17 @@ def test_a_maildir_is_none(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(NotAStore, match="is a directory"):
         open_store(f"mh:{tmp_path}/file")
+
+
+def test_directories_and_links_that_are_left_out_are_told(home: Path) -> None:
+    root = home / "Mail"
+    for name in (".hidden", ",gone", "#gone"):
+        (root / name).mkdir()
+        (root / name / "1").write_bytes(body(1))
+    (root / "work/draft").symlink_to(root / "inbox/1")
+    with open_store(f"mh:{root}") as store:
+        assert store.omissions() == [
+            (f"{root}", "hidden directories, which are not looked into: 1 (.hidden)", None, False),
+            (f"{root}", "directories that are no folders: 2 (#gone, ,gone)", None, False),
+            (f"{root}/work", "files that are not called by a number: 1 (draft)", None, False),
+        ]

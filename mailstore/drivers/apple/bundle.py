@@ -9,15 +9,20 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Container, Iterator
 from contextlib import suppress
+from typing import NamedTuple
 
+from mailstore.drivers.readonly import is_hidden
 from mailstore.formats import emlx
 
 SUFFIXES = (".mbox", ".imapmbox")
 MBOX = "mbox"
 _NO_MAIL = frozenset({"Attachments"})
-_MOST_LEVELS = 16
+_NO_MESSAGES = frozenset({MBOX, "Info.plist", "table_of_contents", "content_index", ".DS_Store"})
+_PART = ".emlxpart"
+"""How the names of attachments end."""
 
 
 def is_bundle(name: str) -> bool:
@@ -42,9 +47,9 @@ def inside(directory: str, *, deep: bool) -> Iterator[tuple[str, list[os.DirEntr
     Raises:
         OSError: ``directory`` cannot be read; one in it that cannot is raised as well: its messages would be missing.
     """
-    waiting = [(directory, 0)]
+    waiting = [directory]
     while waiting:
-        path, level = waiting.pop()
+        path = waiting.pop()
         try:
             with os.scandir(path) as found:
                 entries = list(found)
@@ -53,12 +58,49 @@ def inside(directory: str, *, deep: bool) -> Iterator[tuple[str, list[os.DirEntr
                 raise
             continue
         yield path, entries
-        if not deep or level >= _MOST_LEVELS:
-            continue
-        for entry in entries:
+        for entry in entries if deep else ():
             passed = entry.name in _NO_MAIL or entry.name.startswith(".") or is_bundle(entry.name)
             if not passed and entry.is_dir(follow_symlinks=False):
-                waiting.append((entry.path, level + 1))
+                waiting.append(entry.path)
+
+
+class Contents(NamedTuple):
+    """What lies in a mailbox's directory besides messages; paths relative to it, by name."""
+
+    bundles: list[str]
+    """Mailboxes; not those within these."""
+    others: list[str]
+    """What is neither a message nor Apple's: files, links, an ``mbox`` that is no file; hidden directories below it."""
+
+
+def contents(directory: str) -> Contents:
+    """Look through a mailbox's directory."""
+    bundles, others = [], []
+    with suppress(OSError):  # reading the folder says what is wrong
+        for path, entries in inside(directory, deep=True):
+            for entry in entries:
+                if is_bundle(entry.name) and entry.is_dir(follow_symlinks=False):
+                    bundles.append(os.path.relpath(entry.path, directory))
+                elif is_strange(entry, top=path == directory) or (path != directory and is_hidden(entry)):
+                    others.append(os.path.relpath(entry.path, directory))
+    return Contents(sorted(bundles), sorted(others))
+
+
+def is_strange(entry: os.DirEntry[str], *, top: bool) -> bool:
+    """Tell whether an entry of a mailbox's directory (``top``), or of one in it, is neither a message nor Apple's."""
+    name = entry.name
+    if entry.is_dir(follow_symlinks=False):
+        return top and name == MBOX
+    if name == MBOX:
+        return not (top and entry.is_file(follow_symlinks=False))
+    return not (is_message(name) or name in _NO_MESSAGES or name.endswith(_PART))
+
+
+def is_export(directory: str) -> bool:
+    """Tell whether a mailbox's directory has the mbox file of an export; a link is none."""
+    with suppress(OSError):
+        return stat.S_ISREG(os.lstat(os.path.join(directory, MBOX)).st_mode)
+    return False
 
 
 def has_messages(directory: str) -> bool:

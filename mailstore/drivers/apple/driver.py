@@ -5,10 +5,29 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from mailstore.drivers.apple.bundle import MBOX, has_messages, is_bundle, is_message, name_of, twins_in
+from mailstore.drivers.apple.bundle import (
+    MBOX,
+    contents,
+    has_messages,
+    is_bundle,
+    is_export,
+    is_message,
+    is_strange,
+    name_of,
+    twins_in,
+)
 from mailstore.drivers.apple.export import open_mbox
 from mailstore.drivers.apple.folder import EmlxFolder
-from mailstore.drivers.readonly import Directory, ReadOnlyDriver, Tree, directories, entries_of, omission, see_directory
+from mailstore.drivers.readonly import (
+    Directory,
+    ReadOnlyDriver,
+    Tree,
+    directories,
+    entries_of,
+    omission,
+    see_directory,
+    take,
+)
 from mailstore.errors import MailstoreError
 from mailstore.model.changes import Omission
 from mailstore.model.names import INBOX, FolderPath
@@ -17,6 +36,7 @@ from mailstore.system import fs
 
 _MOST_DIRECTORIES = 200
 _MOST_LEVELS = 3
+_STRANGE = "neither messages nor files of Apple Mail's own"
 _MAILDIR = frozenset({"cur", "new", "tmp"})
 
 
@@ -37,11 +57,10 @@ class AppleDriver(ReadOnlyDriver):
             file = os.path.join(directory, MBOX)
             twins = twins_in(directory, deep=is_bundle(os.path.basename(directory)))
             tree.omitted += omission(directory, twins, "partial messages that lie beside the whole ones")
-            if is_bundle(os.path.basename(directory)) and os.path.isfile(file):
+            if is_bundle(os.path.basename(directory)) and is_export(directory):
                 if has_messages(directory):
-                    other = FolderPath((*path[:-1], f"{path[-1]} ({MBOX})"))
+                    other = take(tree, FolderPath((*path[:-1], f"{path[-1]} ({MBOX})")), file)
                     tree.notes.append(f"{fs.shown(file)}: beside messages of their own; it is the folder {other}")
-                    tree.folders[other] = file
                 else:
                     tree.folders[path] = file
         return tree
@@ -50,12 +69,16 @@ class AppleDriver(ReadOnlyDriver):
         """See ReadOnlyDriver.look: a bundle is a folder, and so is a directory with loose messages."""
         inner = directories(entries)
         if is_bundle(os.path.basename(directory)):
-            return Directory(True, tuple((name, name_of(name)) for name in inner if is_bundle(name)))
+            bundles, others = contents(directory)
+            children = tuple((path, name_of(os.path.basename(path))) for path in bundles)
+            return Directory(True, children, omission(directory, others, _STRANGE))
         files = [entry.name for entry in entries if is_bundle(entry.name) and entry.is_file(follow_symlinks=False)]
+        others = [entry.name for entry in entries if is_strange(entry, top=False) and entry.name not in files]
         return Directory(
             any(is_message(entry.name) for entry in entries),
             tuple((name, name_of(name)) for name in inner),
-            omission(directory, files, "plain files called .mbox, which the format mbox reads"),
+            omission(directory, files, "plain files called .mbox, which the format mbox reads")
+            + omission(directory, others, _STRANGE),
         )
 
     def omissions(self) -> list[Omission]:

@@ -12,6 +12,8 @@ from mailstore.drivers.readonly import (
     WatchedTree,
     directories,
     entries_of,
+    files,
+    is_hidden,
     omission,
     see_directory,
 )
@@ -38,10 +40,11 @@ class EmlDriver(WatchedTree):
         """See ReadOnlyDriver.look: a folder holds messages, or nothing at all."""
         visible = [entry for entry in entries if entry.name[:1] != "."]
         holds = any(is_message(entry.name) for entry in visible) or (not visible and directory != self.root)
-        files = [entry.name for entry in visible if entry.is_file(follow_symlinks=False)]
-        others = [name for name in files if not is_message(name)]
+        others = [name for name in files(entries) if not is_message(name)]
+        hidden = [e.name for e in entries if e.name[:1] == "." and is_message(e.name.lstrip(".")) and not is_hidden(e)]
         children = tuple((name, name) for name in directories(entries) if not is_message(name))
-        return Directory(holds, children, omission(directory, others, "files that are not called .eml"))
+        left_out = omission(directory, others, "files that are not called .eml")
+        return Directory(holds, children, left_out + omission(directory, hidden, "hidden files called .eml"))
 
     def open_folder(self, path: FolderPath, place: str) -> EmlFolder:
         """See ReadOnlyDriver.open_folder."""

@@ -7,7 +7,7 @@ import os
 from mailstore.drivers.mh.detect import detect
 from mailstore.drivers.mh.folder import MhFolder
 from mailstore.drivers.mh.profile import find_profile, read_small
-from mailstore.drivers.readonly import Directory, Hint, Tree, WatchedTree, directories, omission, see_directory
+from mailstore.drivers.readonly import Directory, Hint, Tree, WatchedTree, directories, files, omission, see_directory
 from mailstore.errors import NotAStore
 from mailstore.formats import mh, sylpheed
 from mailstore.model.flags import ANSWERED, DELETED, FLAGGED, SEEN
@@ -27,17 +27,19 @@ class MhDriver(WatchedTree):
 
     def look(self, directory: str, entries: list[os.DirEntry[str]]) -> Directory:
         """See ReadOnlyDriver.look: every directory is a folder, the root if it holds messages."""
-        children = [name for name in directories(entries) if not name.startswith(_NOT_FOLDERS)]
-        files = [entry.name for entry in entries if entry.is_file(follow_symlinks=False) and entry.name[:1] != "."]
-        removed = [name for name in files if mh.is_removed(name)]
-        messages = [name for name in files if mh.is_message(name)]
+        inner = directories(entries)
+        children = [name for name in inner if not name.startswith(_NOT_FOLDERS)]
+        found = files(entries)
+        removed = [name for name in found if mh.is_removed(name)]
+        messages = [name for name in found if mh.is_message(name)]
         known = {*removed, *messages}
-        others = [n for n in files if n not in known and os.path.join(directory, n) != self._context]
+        others = [n for n in found if n not in known and os.path.join(directory, n) != self._context]
         return Directory(
             directory != self.root or bool(messages),
             tuple((name, name) for name in children),
             omission(directory, removed, "messages that were removed (rmm)", messages=True)
-            + omission(directory, others, "files that are not called by a number"),
+            + omission(directory, others, "files that are not called by a number")
+            + omission(directory, [n for n in inner if n.startswith(_NOT_FOLDERS)], "directories that are no folders"),
         )
 
     @property

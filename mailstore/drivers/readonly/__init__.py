@@ -9,7 +9,7 @@ from mailstore.drivers.readonly.driver import ReadOnlyDriver, see_directory
 from mailstore.drivers.readonly.folder import Facts, FilesFolder, Listed
 from mailstore.drivers.readonly.opened import Opened
 from mailstore.drivers.readonly.refusing import Refusing
-from mailstore.drivers.readonly.tree import Directory, Tree, directories, entries_of, omission
+from mailstore.drivers.readonly.tree import Directory, Tree, directories, entries_of, files, is_hidden, omission, take
 from mailstore.drivers.readonly.watching import Hint, WatchedTree
 
 __all__ = [
@@ -25,6 +25,9 @@ __all__ = [
     "WatchedTree",
     "directories",
     "entries_of",
+    "files",
+    "is_hidden",
     "omission",
     "see_directory",
+    "take",
 ]

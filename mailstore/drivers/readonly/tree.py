@@ -33,7 +33,7 @@ class Directory(NamedTuple):
     children: tuple[tuple[str, str], ...] = ()
     """(name on disk, name of the folder) of the directories in it that may be folders."""
     omitted: tuple[Omission, ...] = ()
-    """What lies in it and is not taken for mail; links to directories are seen to here."""
+    """What lies in it and is not taken for mail; links to directories and hidden directories are seen to here."""
 
 
 @dataclass(slots=True)
@@ -76,7 +76,7 @@ def walk(root: str, look: Look) -> Tree:
         if child is not inbox:
             _add(tree, root, child, (), look)
     if inbox is not None and found.holds:
-        _take(tree, FolderPath((os.path.basename(root) or "root",)), root)
+        take(tree, FolderPath((os.path.basename(root) or "root",)), root)
     return tree
 
 
@@ -89,6 +89,21 @@ def entries_of(directory: str) -> list[os.DirEntry[str]]:
 def directories(entries: Iterable[os.DirEntry[str]]) -> list[str]:
     """Return the names of the directories among ``entries`` that are not hidden; a link to one is none."""
     return [entry.name for entry in entries if entry.name[:1] != "." and entry.is_dir(follow_symlinks=False)]
+
+
+def files(entries: Iterable[os.DirEntry[str]]) -> list[str]:
+    """Return the names that are not hidden of what is no directory and no link to one: files, links, anything else."""
+    return [
+        entry.name
+        for entry in entries
+        if entry.name[:1] != "."
+        and not (os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir(follow_symlinks=False))
+    ]
+
+
+def is_hidden(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a hidden directory."""
+    return entry.name[:1] == "." and entry.is_dir(follow_symlinks=False)
 
 
 def omission(directory: str, names: Sequence[str], what: str, *, messages: bool = False) -> tuple[Omission, ...]:
@@ -104,6 +119,8 @@ def _look(tree: Tree, directory: str, look: Look) -> Directory:
     found = look(directory, entries)
     links = [entry.path for entry in entries if entry.is_symlink() and os.path.isdir(entry.path)]
     tree.omitted += [Omission(fs.shown(path), "a link to a directory; it is not followed") for path in links]
+    hidden = [entry.name for entry in entries if is_hidden(entry)]
+    tree.omitted += omission(directory, hidden, "hidden directories, which are not looked into")
     tree.omitted += found.omitted
     return found
 
@@ -121,13 +138,13 @@ def _add(tree: Tree, above: str, child: tuple[str, str], components: tuple[str, 
         found = Directory(True)
     path = FolderPath((*components, child[1]))
     if found.holds:
-        path = _take(tree, path, directory)
+        path = take(tree, path, directory)
     for one in sorted(found.children):
         _add(tree, directory, one, tuple(path), look)
 
 
-def _take(tree: Tree, path: FolderPath, directory: str) -> FolderPath:
-    """Give a folder its path, or the next free one like it; returns that."""
+def take(tree: Tree, path: FolderPath, directory: str) -> FolderPath:
+    """Give the folder at ``directory`` its path, or the next free one like it, which is noted; returns that."""
     free, number = path, 1
     while free in tree.folders:
         number += 1
