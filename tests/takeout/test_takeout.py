@@ -210,7 +210,7 @@ def test_a_file_for_each_label(tmp_path: Path) -> None:
         assert sorted(bodies(store, "INBOX")) == sorted([MAIL[1], twin, twin, content("Inbox,Opened", "another"), twin])
         assert len({row.key for row in store.inbox.rows()}) == 5
         assert store.omissions() == [
-            Omission(str(mail / "notes.mbox"), "a file called .mbox that is not Takeout's"),
+            Omission(str(mail / "notes.mbox"), "a file called .mbox that is not Takeout's", damaged=True),
             Omission(
                 str(tmp_path),
                 "stand in more than one of the files, with the same bytes and labels; each is shown once",
@@ -326,3 +326,25 @@ def test_on_the_command_line(takeout: Path, tmp_path: Path) -> None:
     with open_store(f"{tmp_path}/to/", readonly=True) as store:
         assert {keyword for row in store.inbox.rows() for keyword in row.keywords} == {"$Important", "Work/2023"}
         assert FolderPath(("Archive",)) in [info.path for info in store.folders()]
+
+
+def test_files_anywhere_in_the_directory(tmp_path: Path) -> None:
+    """However deep, and packed; what is not looked into is told, and what may be mail is a problem."""
+    put(tmp_path / "Takeout/Mail/a.mbox", [MAIL[0]])
+    put(tmp_path / "Takeout/Mail/a/b/c/d/deep.mbox", [MAIL[0]], 1)
+    packed = put(tmp_path / "Takeout/Mail/packed", [MAIL[0]], 2)
+    (packed.parent / "packed.mbox.gz").write_bytes(gzip.compress(packed.read_bytes()))
+    put(tmp_path / "Takeout/Mail/.old/b.mbox", [MAIL[0]], 3)
+    (tmp_path / "Takeout/Mail/empty.mbox").touch()
+    (tmp_path / "Takeout/Mail/gone.mbox").symlink_to("nowhere")
+    (tmp_path / "Takeout/Mail/link").symlink_to(tmp_path)
+    with open_store(f"takeout:{tmp_path}") as store:
+        assert len(store.inbox) == 3
+        mail = tmp_path / "Takeout/Mail"
+        other = "a file called .mbox that is not Takeout's"
+        assert store.omissions() == [
+            Omission(f"{mail}", "hidden directories, which are not looked into: 1 (.old)"),
+            Omission(f"{mail}", "links to directories, which are not followed: 1 (link)"),
+            Omission(f"{mail}/empty.mbox", other),
+            Omission(f"{mail}/gone.mbox", other, damaged=True),
+        ]

@@ -46,10 +46,10 @@ class TakeoutDriver(Refusing):
     Args:
         location: of the store.
         files: Takeout's mbox files.
-        others: files called ``.mbox`` that are none of Takeout's.
+        left_out: what else lies there.
     """
 
-    def __init__(self, location: Location, files: Sequence[str], others: Sequence[str]) -> None:
+    def __init__(self, location: Location, files: Sequence[str], left_out: Sequence[Omission]) -> None:
         super().__init__(location.path, location.format)
         self.capabilities = Capabilities(
             format=location.format,
@@ -66,7 +66,7 @@ class TakeoutDriver(Refusing):
         )
         self._options = location.options
         self._files = files
-        self._others = others
+        self._left_out = left_out
         self._known: _Look | None = None
 
     def _look(self) -> _Look:
@@ -131,7 +131,7 @@ class TakeoutDriver(Refusing):
     def omissions(self) -> list[Omission]:
         """See Omitting.omissions."""
         look = self._look()
-        found = [Omission(fs.shown(path), "a file called .mbox that is not Takeout's") for path in self._others]
+        found = list(self._left_out)
         if look.messages.doubled:
             why = "stand in more than one of the files, with the same bytes and labels; each is shown once"
             found.append(Omission(fs.shown(self.root), why, look.messages.doubled))
