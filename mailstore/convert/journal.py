@@ -128,9 +128,10 @@ class Journal:
         if numbers:
             self._note(way, (), notes.numbers_line(word, numbers))
 
-    def again(self, way: Way, number: int, key: str, size: int, uid: int) -> None:
-        """Note that the source calls a message otherwise now."""
-        self._note(way, (), f"again\t{notes.encode(key)}\t{size}\t{uid}\t{number + 1}\n")
+    def again(self, way: Way, number: int, key: str, size: int, uid: int, digest: bytes | None = None) -> None:
+        """Note that the source calls a message otherwise now, and has it with another digest, if that is so."""
+        tail = "" if digest is None else f"\t{digest.hex()}"
+        self._note(way, (), f"again\t{notes.encode(key)}\t{size}\t{uid}\t{number + 1}{tail}\n")
 
     def uids(self, way: Way) -> None:
         """Note the UIDs that the messages have in the source now."""

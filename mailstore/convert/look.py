@@ -47,6 +47,8 @@ class Moving:
     """Its UID is."""
     marks: Marks
     """What it has in the source now."""
+    digest: bytes
+    """SHA-256 of the bytes that it has there now."""
 
 
 @dataclass(slots=True)

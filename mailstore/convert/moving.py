@@ -69,9 +69,7 @@ def _runs(moving: Sequence[Moving], places: Sequence[int], there: set[int], *, n
 def _noted(folder: FolderRun, one: Moving) -> Noted:
     """Return what is noted of a message that comes: under its new key, with the marks that were carried last."""
     record = folder.run.journal.record(one.way)
-    return Noted(
-        one.key, one.size, one.uid, record.marks(one.number), record.digest(one.number), record.stored(one.number)
-    )
+    return Noted(one.key, one.size, one.uid, record.marks(one.number), one.digest, record.stored(one.number))
 
 
 def _origin(run: _Run) -> Origin:

@@ -191,7 +191,10 @@ class Reader:
             self.take_message(Noted(key, size, uid, parse_marks(fields[3]), digest, stored), place)
         elif word == "again":
             (number,) = _parse_numbers(fields[3], self._record)
-            self._record.again(number, decode(fields[0]), int(fields[1]), int(fields[2]), place)
+            now = bytes.fromhex(fields[4]) if fields[4:] else None
+            if now is not None and len(now) != 32:
+                raise ValueError("a digest of another length")
+            self._record.again(number, decode(fields[0]), int(fields[1]), int(fields[2]), place, now)
         else:
             self._words[word](fields)
         self.lines += self._records is not None

@@ -8,7 +8,7 @@ own that are gone (they got another key), then against those of the others.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -18,8 +18,9 @@ from mailstore.convert.look import Look, Moving, fetch, look, vanished
 from mailstore.convert.merge import marks
 from mailstore.convert.record import PRESENT, FolderRecord, Way
 from mailstore.convert.removing import too_much
+from mailstore.convert.rewritten import digests_before, may_be_rewritten
 from mailstore.errors import MailstoreError
-from mailstore.model.info import DIGEST, SIZE, Row
+from mailstore.model.info import DIGEST, HEADER, SIZE, Row
 from mailstore.spi import FolderDriver
 from mailstore.store import Store
 
@@ -106,7 +107,8 @@ def note(journal: Journal, found: Found, moved: Collection[int] = ()) -> None:
     look, way, record = found.look, found.way, found.record
     back = {*look.back, *(one.number for one in look.same if record.is_absent(one.number))}
     for one in look.same:
-        journal.again(way, one.number, one.key, one.size, one.uid)
+        digest = one.digest if one.digest != record.digest(one.number) else None
+        journal.again(way, one.number, one.key, one.size, one.uid, digest)
     journal.state(way, "present", sorted(back))
     gone = sum(number not in moved for number in look.gone)
     stay = record.count(PRESENT) - len(look.gone)
@@ -126,27 +128,39 @@ def pair(found: Mapping[Way, Found]) -> None:
         for number in (*one.record.absent(), *one.look.gone):
             if number not in back:
                 donors[one.record.digest(number)].append((one.way, number))
-    waiting: list[tuple[Found, Row]] = []
+    waiting: list[tuple[Found, Row, bytes]] = []
     for one in found.values():
         if donors and one.source is not None and one.look.new:
-            for row in fetch(one.source, one.look.new, SIZE | DIGEST):
-                assert row.digest is not None
-                if row.digest in donors:
-                    waiting.append((one, row))
+            waiting += ((one, *known) for known in _known(one.source, one.look.new, donors))
     for own in (True, False):
-        waiting = [(one, row) for one, row in waiting if not _take(one, row, donors, own=own)]
+        waiting = [known for known in waiting if not _take(*known, donors, own=own)]
     for one in found.values():
         _take_out_same(one.look)
 
 
-def _take(one: Found, row: Row, donors: _Donors, *, own: bool) -> bool:
+def _known(source: FolderDriver, new: Iterable[int], donors: _Donors) -> Iterator[tuple[Row, bytes]]:
+    """Yield the rows of what may be one of the ``donors``, and the digest by which it is."""
+    rewritten: dict[int, Row] = {}
+    for row in fetch(source, new, SIZE | DIGEST | HEADER):
+        assert row.digest is not None
+        if row.digest in donors:
+            yield row._replace(header=None), row.digest
+        elif may_be_rewritten(row):
+            rewritten[row.uid] = row._replace(header=None)
+    for uid, digest in digests_before(source, list(rewritten)):
+        if digest in donors:
+            yield rewritten[uid], digest
+
+
+def _take(one: Found, row: Row, digest: bytes, donors: _Donors, *, own: bool) -> bool:
     assert row.digest is not None
-    ready = donors[row.digest]
+    ready = donors[digest]
     place = next((place for place, (way, _) in enumerate(ready) if way == one.way or not own), None)
     if place is None:
         return False
     way, number = ready.pop(place)
-    moving = Moving(way, number, row.key, row.size or 0, row.uid, row.recorded, marks(row.flags, row.keywords))
+    now = marks(row.flags, row.keywords)
+    moving = Moving(way, number, row.key, row.size or 0, row.uid, row.recorded, now, row.digest)
     if own:
         one.look.same.append(moving)
     else:

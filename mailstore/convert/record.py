@@ -226,8 +226,11 @@ class FolderRecord:
         """How many messages are of concern: present or absent."""
         return len(self.states) - self.states.count(DROPPED)
 
-    def again(self, number: int, key: str, size: int, uid: int, line: int) -> None:
-        """Take in that the source calls a message otherwise now."""
+    def again(self, number: int, key: str, size: int, uid: int, line: int, digest: bytes | None) -> None:
+        """Take in that the source calls a message otherwise now, and has it with another digest, if one is given."""
+        if digest is not None:
+            self._stored[number] = self.stored(number)
+            self.digests[number * _WIDTH : number * _WIDTH + _WIDTH] = digest
         self.identities[number] = identity(key, size)
         self.uids[number] = uid
         self.lines[number] = line

@@ -318,6 +318,33 @@ def test_a_thousand_identical_messages_stay_a_thousand(source: str, quick_path: 
         assert counts(run(old, "sqlite", quick_path, delete=True)) == {"found": 905, "skipped": 905}
 
 
+def test_an_mbox_that_mutt_has_rewritten_holds_the_same_messages(quick_path: Path) -> None:
+    """It puts Status, Content-Length and Lines behind the header of each, keeps the flags there, and takes some out."""
+    source, line = quick_path / "from", b"From a@b Thu Jan  1 00:00:00 2020\n"
+    head = [b"Subject: %d\n" % (number % 7) for number in range(14)]
+    large = b"x" * 70 + b"\n"
+
+    def write(name: str, records: list[bytes]) -> None:
+        (quick_path / name).write_bytes(b"".join(line + record + b"\n" for record in records))
+
+    def rewritten(first: int, last: int) -> list[bytes]:
+        return [h + b"Status: RO\nContent-Length: 213000\nLines: 3000\n\n" + large * 3000 for h in head[first:last]]
+
+    source.mkdir()
+    write("from/A", [h + b"\n" + large * 3000 for h in head])
+    write("from/B", [])
+    with open_store(f"mbox:{source}", readonly=True) as old:
+        assert counts(run(old, "maildir", quick_path)) == {"found": 14, "copied": 14}
+    write("from/A", rewritten(2, 12))
+    write("from/B", rewritten(0, 2))
+    for changes in ({"moved": 2, "skipped": 10, "updated": 12, "deleted": 2}, {"skipped": 12}):
+        with open_store(f"mbox:{source}", readonly=True) as old:
+            assert counts(run(old, "maildir", quick_path, delete=True)) == {"found": 12, **changes}
+    with there("maildir", quick_path) as new:
+        assert Counter(bodies(new.folder("A"))) == Counter(h + b"\n" + large * 3000 for h in head[2:12])
+        assert list(marks(new, "B").values()) == [{"\\Seen"}] * 2
+
+
 def test_a_folder_in_the_place_of_another_is_another(quick_path: Path) -> None:
     """Keys and sizes are those noted, the bytes are not: UIDVALIDITY and UIDs were the same in both."""
     for swapped in (False, True):
