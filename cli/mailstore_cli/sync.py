@@ -136,7 +136,8 @@ def _open_other(b: str, first: Store, wanted: Options, dry_run: bool, lock_timeo
     if dry_run:
         return open_store(b, readonly=True, lock_timeout=lock_timeout)
     place = parse_location(b)
-    journal = wanted.journal or sync_journal_path(first.location, place)
+    beside = sync_journal_path(first.location, place)  # nothing is made in the first store where that cannot be
+    journal = wanted.journal or beside
     if journal is not None and os.path.exists(journal):
         try:
             return open_store(b, lock_timeout=lock_timeout)

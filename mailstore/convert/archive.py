@@ -19,6 +19,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from mailstore.convert.identity import check_apart
 from mailstore.errors import NotAStore, StoreBusy
 from mailstore.registry import parse_location
 from mailstore.spi import Location
@@ -28,7 +29,9 @@ from mailstore.system.packed import compression, compression_named, pack, unpack
 
 
 @contextmanager
-def open_destination(location: str, *, folders: bool = False, lock_timeout: float = 300.0) -> Iterator[Store]:
+def open_destination(
+    location: str, *, folders: bool = False, lock_timeout: float = 300.0, source: Location | None = None
+) -> Iterator[Store]:
     """Open a store to convert into for a block, making it where there is none; one that is packed, too.
 
     A packed one can be written to within the block, and is made anew as a whole at its end if it was; what was
@@ -39,13 +42,17 @@ def open_destination(location: str, *, folders: bool = False, lock_timeout: floa
         location: as for ``open_store``.
         folders: where it is made now, it is to hold folders besides INBOX; a packed one never does.
         lock_timeout: seconds to wait for another program's lock.
+        source: what is to be converted: nothing is made in there.
 
     Raises:
+        UsageError: the destination is the source, or lies in it.
         NotAStore: something else has the archive's name, or its data are damaged.
         StoreBusy: at the end of the block: the archive was made anew by others meanwhile.
         MailstoreError: as ``open_store``.
     """
     found = parse_location(location)
+    if source is not None:
+        check_apart(source, found)
     packed = compression_named(found.path) if found.format == "mbox" else None
     if packed is None:
         with open_store(location, create=True, folders=folders, lock_timeout=lock_timeout) as store:

@@ -138,7 +138,9 @@ def _carry(task: Task, result: Result, stop: _Stop, tell: Tell) -> None:
             _plan(task, options, old, result)
             return
         tree = options.needs_folders(old.folders())
-        new = stack.enter_context(open_destination(account.destination, folders=tree, lock_timeout=task.lock_timeout))
+        new = stack.enter_context(
+            open_destination(account.destination, folders=tree, lock_timeout=task.lock_timeout, source=old.location)
+        )
         conversion = stack.enter_context(Conversion(old, new, options, _watching(stop, tell)))
         try:
             report = conversion.carry()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mailstore import convert
 from mailstore.convert import journal_path
-from mailstore.convert.identity import store_identity
+from mailstore.convert.identity import check_apart, store_identity
 from mailstore.model.names import FolderPath
 from mailstore.spi import Location
 
@@ -49,7 +49,12 @@ def sync_journal_path(first: Location, second: Location) -> str | None:
     """Return where the journal of two stores lies: beside one of them; None where neither is on a disk.
 
     Each pair has its own, whichever store is named first: beside the second, unless one lies beside the first already.
+
+    Raises:
+        UsageError: both are the same store or one lies in the other.
     """
+    check_apart(first, second)
+    check_apart(second, first)
     pair = "\n".join(sorted((store_identity(first), store_identity(second))))
     suffix = hashlib.sha256(pair.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     places = [journal_path(location) for location in (second, first)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from mailstore.convert.identity import check_apart, store_identity
+from mailstore.convert.identity import store_identity
 from mailstore.convert.losses import LossScan, carried, known_keywords, refuse
 from mailstore.convert.options import ProgressCallback
 from mailstore.convert.popids import PopIds
@@ -59,13 +59,12 @@ def sync(
     started = time.monotonic()
     options = options or Options()
     stores = (first, second)
-    check_apart(first.location, second.location)
-    check_apart(second.location, first.location)
+    beside = sync_journal_path(first.location, second.location)
     for store in stores:
         if not dry_run and not store.capabilities.writable:
             raise ReadOnlyStore(f"{store.location} cannot be written", path=store.location.path)
     report = SyncReport(str(first.location), str(second.location), planned=dry_run)
-    path = options.journal or sync_journal_path(first.location, second.location)
+    path = options.journal or beside
     identities = [store_identity(store.location) for store in stores]
     with Journal(path, identities, readonly=dry_run) as journal:
         report.journal = path or ""

@@ -31,6 +31,17 @@ def test_there_and_back(mstore, stores):
     assert mstore("sync", *stores, "-q").stdout == b""
 
 
+@pytest.mark.parametrize("words", [("sync",), ("sync", "--journal", "journal"), ("convert",)])
+def test_nothing_is_made_in_a_store_that_holds_the_other(mstore, stores, words):
+    first, inside = stores[0], f"{stores[0]}/.Below"
+    with open_store(first) as store:
+        before = [str(info.path) for info in store.folders()]
+    ran = mstore(*words, first, inside)
+    assert (ran.exit_code, "lies in the source" in ran.stderr) == (64, True)
+    with open_store(first) as store:
+        assert [str(info.path) for info in store.folders()] == before
+
+
 def test_a_plan_is_told_and_nothing_done(mstore, stores):
     assert mstore("sync", "--dry-run", *stores).exit_code == 66
     assert mstore("sync", *stores, "-q").exit_code == 0
@@ -48,7 +59,7 @@ def test_what_is_held_back_is_named(mstore, stores):
         store.delete("Work")
     ran = mstore("sync", *stores)
     assert ran.exit_code == 1
-    assert "Work: it vanished from the first store, and is left alone in the second" in ran.stderr
+    assert "Work: it vanished from the first store, or was made anew or restored there, and is left" in ran.stderr
     assert mstore("sync", *stores, "--force-delete").exit_code == 0
     with open_store(stores[1]) as store:
         assert [str(info.path) for info in store.folders()] == ["INBOX"]
