@@ -5,6 +5,7 @@ Sources: the programs' documentation and sources; SPECS of the mail world. Nothi
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Set as AbstractSet
 
@@ -45,6 +46,12 @@ def file(name: str) -> str | None:
     if match is None:
         return None
     return next(what for number, (_, what) in enumerate(_FILES) if match[f"n{number}"] is not None)
+
+
+def lock(path: str) -> str | None:
+    """Say so where a file is the lock of the one beside it; None where it may be mail."""
+    stem, suffix = os.path.splitext(path)
+    return "the lock of a mailbox" if suffix == ".lock" and os.path.lexists(stem) else None
 
 
 def directory(name: str, names: AbstractSet[str]) -> str | None:

@@ -92,7 +92,7 @@ def look(path: str, depth: int, *, asked: bool = True, level: int = 0) -> list[F
 
 def _look_at(path: str, status: os.stat_result, *, asked: bool) -> list[Find]:
     """Tell what a file is."""
-    what = known.file(os.path.basename(path))
+    what = known.lock(path) or known.file(os.path.basename(path))
     if what is not None:
         return [Find(path, "known", evidence=[what])]
     readings = _readings(path) if status.st_size or asked else ()

@@ -34,13 +34,13 @@ def unzip(path: str, target: Unpacked) -> None:
         StorageFull: see Unpacked.
         OSError: the system could not read or write.
     """
-    try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, ValueError, ArithmeticError, NotImplementedError) as error:
-        with closing(CutZip(path)) as cut:
-            cut.unpack_to(target)
-        raise Damaged(f"its directory, which is at its end, cannot be read ({error})") from error
-    with archive:
+    with open(fs.open_source(path), "rb") as raw:
+        try:
+            archive = zipfile.ZipFile(raw)
+        except (zipfile.BadZipFile, ValueError, ArithmeticError, NotImplementedError) as error:
+            with closing(CutZip(path)) as cut:
+                cut.unpack_to(target)
+            raise Damaged(f"its directory, which is at its end, cannot be read ({error})") from error
         found = archive.infolist()
         files = [info for info in found if not info.is_dir()]
         if files and all(info.flag_bits & _ENCRYPTED for info in files):
@@ -53,7 +53,7 @@ def unzip(path: str, target: Unpacked) -> None:
 def sample_zip(path: str, size: int) -> Iterator[tuple[str, bytes]]:
     """Yield name and first bytes (``size`` of them) of each file, as far as they can be read."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open(fs.open_source(path), "rb") as raw, zipfile.ZipFile(raw) as archive:
             for info in archive.infolist():
                 if not info.is_dir():
                     yield name_of(info), b"" if info.flag_bits & _ENCRYPTED else archive.open(info).read(size)

@@ -605,3 +605,13 @@ def test_unpacking_by_itself(tmp_path: Path) -> None:
     assert (found.files, found.size, found.omitted) == (2, len(ONE) + len(TWO), [])
     assert (target / "a" / "b").stat().st_mtime == DATE
     assert (target / "a" / "b").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("suffix", [".tgz", ".zip"])
+def test_reading_leaves_no_trace(tmp_path: Path, maildir: Path, suffix: str) -> None:
+    path = packed(tmp_path / f"x{suffix}", maildir)
+    os.utime(path, (DATE, DATE + 10))  # read since it was written: relatime would move it
+    assert detect(str(path)) != []
+    with open_store(str(path)) as store:
+        assert store.usage().messages > 0
+    assert path.stat().st_atime == DATE

@@ -78,6 +78,19 @@ def test_homes_are_no_store_and_go_with_the_spool(tmp_path: Path) -> None:
     ]
 
 
+def test_a_lock_in_a_spool_is_no_account(tmp_path: Path) -> None:
+    """Its mailbox is one; a user of such a name is one too."""
+    mbox(tmp_path / "joe")
+    for name in ("joe.lock", "ann.lock"):
+        (tmp_path / name).touch()
+    tmp_path.chmod(0o1777)
+    assert [(os.path.basename(one.path), one.kind) for one in find_mail([tmp_path]).finds[1:]] == [
+        ("ann.lock", "store"),
+        ("joe", "store"),
+        ("joe.lock", "known"),
+    ]
+
+
 def test_a_directory_of_accounts(tmp_path: Path) -> None:
     box = tmp_path / "example.org"
     maildir(box / "ann", box / "ann/.Sent", box / "joe", box / "joe/.Sent", box / "new user")

@@ -280,3 +280,19 @@ def test_trees_of_pst_converters(tmp_path: Path) -> None:
             store.create("x")
     assert tree(root) == before
     assert not os.path.exists(root / ".no-inbox")
+
+
+def test_mail_beside_the_accounts_is_told(profile: Path, tmp_path: Path) -> None:
+    """An account that was moved and linked, a file that somebody put where the accounts are."""
+    before = {one.where for one in open_store(f"thunderbird:{profile}").omissions()}
+    put(tmp_path / "disk/Inbox", record("far"))
+    (profile / "Mail/moved").symlink_to(tmp_path / "disk")
+    put(profile / "Mail/stray", record("one"))
+    put(profile / "old mail", record("two"))
+    with open_store(f"thunderbird:{profile}") as store:
+        found = [one for one in store.omissions() if one.where not in before]
+        assert found == [
+            Omission(f"{profile}/old mail", "mail beside the accounts: an mbox file", damaged=True),
+            Omission(f"{profile}/Mail/moved", "a link to a directory: open that by itself", damaged=True),
+            Omission(f"{profile}/Mail/stray", "mail beside the accounts: an mbox file", damaged=True),
+        ]

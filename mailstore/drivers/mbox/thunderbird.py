@@ -104,6 +104,7 @@ class _ThunderbirdLayout(Layout):
             return super().scan()
         tree = Tree()
         tree.folders[INBOX] = Place(self.inbox, "")
+        self._skip_beside(tree)
         for path, account in self._top_folders():
             tree.folders[path] = Place(os.path.join(account.directory, ".no-mail"), account.directory)
             tree.virtual.add(path)
@@ -111,6 +112,24 @@ class _ThunderbirdLayout(Layout):
             self._scan(account.directory, tuple(path), tree)
         self._known = {path: place for path, place in tree.folders.items() if not path.is_inbox}
         return tree
+
+    def _skip_beside(self, tree: Tree) -> None:
+        """Tell of what lies where the accounts do and is none: a link to an account, an mbox file."""
+        for directory in (self.root, *(os.path.join(self.root, kind) for kind in KINDS)):
+            try:
+                with os.scandir(directory) as entries:
+                    found = sorted(entries, key=lambda entry: entry.name)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                tree.skip(directory, os.strerror(error.errno or 0), mail=True)
+                continue
+            for entry in found:
+                if entry.is_symlink() and os.path.isdir(entry.path):
+                    if directory != self.root or entry.name in KINDS:
+                        tree.skip(entry.path, "a link to a directory: open that by itself", mail=True)
+                elif _is_mbox(entry):
+                    tree.skip(entry.path, "mail beside the accounts: an mbox file", mail=True)
 
     def _top_folders(self) -> Iterator[tuple[FolderPath, Account]]:
         """Yield each account's top folder: called like its directory, or like both where two have the same name."""
@@ -228,6 +247,11 @@ def _signs(directory: str) -> str | None:
         (name for name in sorted(names) if name.endswith(_INDEX) and name[: -len(_INDEX)] in names), None
     )
     return sign if sign is not None and any(_mail_in(directory)) else None
+
+
+def _is_mbox(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a file with mail."""
+    return entry.is_file(follow_symlinks=False) and entry.stat().st_size > 0 and why_not(entry) is None
 
 
 def _mail_in(directory: str) -> Iterator[bool]:
