@@ -6,6 +6,7 @@ stream, all old or all new under its name.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -92,6 +93,17 @@ class _Compressor(Protocol):
     def flush(self) -> bytes: ...
 
 
+class _Frame(Protocol):
+    eof: bool
+    unused_data: bytes
+
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+class _Decompressor(Protocol):
+    def decompressobj(self) -> _Frame: ...
+
+
 def _write_packed(fd: int, source: str, packed: str, target: str) -> bytes:
     """Write the packed contents of ``source`` to ``fd``; returns the SHA-256 of what was packed."""
     digest = sha256()
@@ -160,8 +172,44 @@ def unpacking(path: str, raw: BinaryIO, packed: str) -> BinaryIO:
         import lzma
 
         return cast("BinaryIO", lzma.LZMAFile(raw))
-    zstandard = _zstandard(path)
-    return cast("BinaryIO", zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
+    return cast("BinaryIO", io.BufferedReader(_ZstdFrames(raw, _zstandard(path).ZstdDecompressor())))
+
+
+class _ZstdFrames(io.RawIOBase):
+    """The unpacked bytes of zstd frames; unlike the module's own reader it tells when the last one is not whole.
+
+    It is fed little at a time, since a piece may grow 32,000-fold.
+    """
+
+    _PIECE = 1024
+
+    def __init__(self, raw: BinaryIO, decompressor: _Decompressor) -> None:
+        self._raw, self._decompressor = raw, decompressor
+        self._frame = decompressor.decompressobj()
+        self._whole = True
+        self._left = b""
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        while not self._ready and (piece := self._left or self._raw.read(self._PIECE)):
+            self._ready = memoryview(self._unpack(piece))
+        if not self._ready and not self._whole:
+            raise EOFError("it ends in the middle of a frame")
+        count = min(len(buffer), len(self._ready))
+        buffer[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count
+
+    def _unpack(self, piece: bytes) -> bytes:
+        if self._frame.eof:
+            self._frame = self._decompressor.decompressobj()
+        data = self._frame.decompress(piece)
+        self._whole = self._frame.eof
+        self._left = self._frame.unused_data if self._whole else b""
+        return data
 
 
 def _zstandard(path: str):  # type: ignore[no-untyped-def]

@@ -15,6 +15,7 @@ from mailstore.convert import FolderMapping, Report, Substitution, convert, open
 from mailstore.convert import archive as module
 from mailstore.system import fs
 from mailstore.system.calls import Calls
+from mailstore.system.packed import unpacked
 from mailstore.testing.observe import bodies
 
 MERGED = FolderMapping(substitutions=(Substitution.parse("s/.*/INBOX/"),), collisions="merge")
@@ -169,6 +170,33 @@ def test_what_is_no_packed_file_is_not_replaced(old: Store, quick_path: Path) ->
         with pytest.raises(NotAStore):
             archive(old, path)
     assert plain.read_bytes().startswith(b"From a@b")
+
+
+@pytest.mark.parametrize("suffix", ["gz", "bz2", "xz", "zst"])
+def test_an_archive_that_was_cut_off_is_neither_read_nor_replaced(old: Store, suffix: str, quick_path: Path) -> None:
+    path, cut = quick_path / f"mail.mbox.{suffix}", quick_path / f"cut.mbox.{suffix}"
+    archive(old, path)
+    whole = path.read_bytes()
+    for length in (len(whole) - 1, len(whole) // 2, 20):
+        for start in (b"", whole):
+            cut.write_bytes(start + whole[:length])
+            with pytest.raises(NotAStore, match="damaged"):
+                archive(old, cut)
+            assert cut.read_bytes() == start + whole[:length]
+            with pytest.raises(NotAStore, match="damaged"), open_store(f"mbox:{cut}", readonly=True) as store:
+                list(store.inbox)
+
+
+def test_zstd_frames_are_unpacked_as_they_are(tmp_path: Path) -> None:
+    zstandard = pytest.importorskip("zstandard")
+    skipped = b"\x50\x2a\x4d\x18\x03\0\0\0abc"
+    mail, zeros = os.urandom(3_000).hex().encode() * 100, bytes(1 << 24)
+    pieces = [zstandard.ZstdCompressor(level=level).compress(data) for level, data in ((1, mail), (9, b""), (3, zeros))]
+    packed = tmp_path / "x.zst"
+    packed.write_bytes(b"".join([skipped, pieces[0], skipped, *pieces, skipped]))
+    for size in (1 << 20, 1 << 16):
+        with packed.open("rb") as file:
+            assert b"".join(unpacked(file.fileno(), "zstd", str(packed), size)) == mail + mail + zeros
 
 
 def test_an_archive_is_not_converted_into_itself(old: Store, quick_path: Path) -> None:
