@@ -31,10 +31,8 @@ def read_date(text: str) -> tuple[int, int]:
     if not year >= 1 or not 1 <= month <= 12 or not 1 <= day <= calendar.monthrange(year, month)[1]:
         raise UsageError(f"{text!r} is in no calendar: {_HELP}")
     first = calendar.timegm((year, month, day, 0, 0, 0))
-    if match[3]:
-        return first, first + 86400
-    after = (year, month + 1) if match[2] and month < 12 else (year + 1, 1)
-    return first, calendar.timegm((*after, 1, 0, 0, 0))
+    days = 1 if match[3] else calendar.monthrange(year, month)[1] if match[2] else 365 + calendar.isleap(year)
+    return first, first + days * 86400
 
 
 def read_range(text: str) -> tuple[int, int | None]:
