@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 
 import click
@@ -34,7 +34,7 @@ from mailstore_cli import options
 from mailstore_cli.choosing import limit as limit_option
 from mailstore_cli.choosing import message_choice
 from mailstore_cli.exitcodes import FAILED, OK
-from mailstore_cli.follow import How, check_options, run_following
+from mailstore_cli.follow import How, check_options, listening, run_following
 from mailstore_cli.mapping import folder_mapping, say_unused, way_text
 from mailstore_cli.names import folder_text, parse_folder, safe
 from mailstore_cli.noting import noting
@@ -326,13 +326,14 @@ def run_conversion(
 ) -> int:
     """Convert, print the report, write it to ``reports``, and return the exit code; with ``how`` follow the source."""
     with ExitStack() as stack:
+        asked = stack.enter_context(nullcontext() if how is None else listening())
         noted = stack.enter_context(noting(reports, source, dest))
         old = stack.enter_context(_open_source(source, include_expunged, lock_timeout))
         say_unused(wanted.mapping, old)
         tree = wanted.needs_folders(old.folders())  # finds a folder that is not there before DEST is made
         new = stack.enter_context(open_destination(dest, folders=tree, lock_timeout=lock_timeout, source=old.location))
-        if how is not None:
-            return run_following(old, new, wanted, how, noted, quiet=quiet, as_json=as_json)
+        if how is not None and asked is not None:
+            return run_following(old, new, wanted, how, asked, noted, quiet=quiet, as_json=as_json)
         progress = stack.enter_context(Progress("converting", unit=" messages", quiet=quiet))
 
         def watch(step: Step) -> None:

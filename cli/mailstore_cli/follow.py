@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -62,10 +63,29 @@ def _words(command: str) -> list[str]:
         raise click.UsageError(f"--on-switch {command!r}: {error}") from error
 
 
+@contextmanager
+def listening() -> Iterator[threading.Event]:
+    """Let SIGUSR1 end nothing in the block, around the following: the event says that it came."""
+    asked = threading.Event()
+    before = signal.signal(signal.SIGUSR1, lambda *_: asked.set())
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
 def run_following(
-    old: Store, new: Store, wanted: Options, how: How, noted: Noted, *, quiet: bool, as_json: bool
+    old: Store,
+    new: Store,
+    wanted: Options,
+    how: How,
+    asked_before: threading.Event,
+    noted: Noted,
+    *,
+    quiet: bool,
+    as_json: bool,
 ) -> int:
-    """Follow until a signal or the switch, and return the exit code."""
+    """Follow until a signal or the switch, and return the exit code; ``asked_before``: the switch was asked for."""
     with Progress("following", unit=" messages", quiet=quiet or as_json) as progress:
 
         def watch(step: Step) -> None:
@@ -79,6 +99,8 @@ def run_following(
         follower = Follower(old, new, wanted, watch, tell=teller.tell, switch_when=asked)
         noted.conversion = follower.conversion
         with _signals(follower):
+            if asked_before.is_set():
+                follower.switch()
             ended = follower.run(lambda: _make_switch(how.on_switch), how.linger)
     return _show(ended, quiet=quiet, as_json=as_json)
 

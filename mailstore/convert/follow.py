@@ -41,7 +41,7 @@ TURN = 0.3
 SAFETY = 300.0
 """Seconds after which everything is looked at without any hint."""
 _LONGEST_PAUSE = 60.0
-"""Seconds: after trouble it is tried again, first soon, then at such intervals."""
+"""Seconds: after trouble, or a switch that was not made, it is tried again, first soon, then at such intervals."""
 _CATCH_UP = 3
 """So many passes without a lock, at most, make the last one small."""
 _LAST_PASSES = 20
@@ -124,7 +124,8 @@ class Follower:
         options: as for ``convert``.
         progress: as for ``convert``.
         tell: called with each change of state, and after each pass.
-        switch_when: asked a few times a second; true asks for the switch.
+        switch_when: asked a few times a second; true asks for the switch. After one that was not made it is asked
+            again after a second, then more seldom, up to once a minute: the source is not kept locked in vain.
 
     Raises:
         UsageError, ReadOnlyStore: as Conversion.
@@ -155,6 +156,8 @@ class Follower:
         self._since = 0.0
         self._pause = 0.0
         self._not_before = 0.0
+        self._rest = 0.0
+        self._ask_again = 0.0
         self._switched = False
         self._locked, self._gaps = 0.0, ""
 
@@ -201,6 +204,9 @@ class Follower:
                 if end is None and self._is_asked() and now >= self._not_before:
                     if self._switch_over(at_switch):
                         end = clock.monotonic() + linger
+                    else:
+                        self._rest = min(_LONGEST_PAUSE, self._rest * 2 or 1.0)
+                        self._ask_again = clock.monotonic() + self._rest
                 elif (self._everything or self._dirty) and now >= self._not_before:
                     looked = now if self._everything else looked
                     if self._carry():
@@ -213,7 +219,7 @@ class Follower:
         return Followed(self._switched, self._report, self._copied, self._passes, self._locked, self._gaps)
 
     def _is_asked(self) -> bool:
-        if self._switch_when():
+        if clock.monotonic() >= self._ask_again and self._switch_when():
             self._asked.set()
         return self._asked.is_set()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mailstore import open_store
+from mailstore_cli import convert as convert_module
 
 _spec = importlib.util.spec_from_file_location("schema", Path(__file__).with_name("schema.py"))
 schema = importlib.util.module_from_spec(_spec)
@@ -104,6 +105,26 @@ def test_a_command_that_fails_makes_no_switch(mstore_command, stores):
         assert until("stopped")["report"]["verified"] is True
         assert process.wait(30) == 0
         assert b"false ended with 1; following on" in process.stderr.read()
+
+
+def test_a_switch_may_be_asked_for_while_the_stores_are_opened(mstore, stores, monkeypatch):
+    real = convert_module.open_destination
+
+    def opening(*words, **options):
+        signal.raise_signal(signal.SIGUSR1)
+        return real(*words, **options)
+
+    def unheard(*_):
+        raise AssertionError("SIGUSR1 would have killed it")
+
+    monkeypatch.setattr(convert_module, "open_destination", opening)
+    before = signal.signal(signal.SIGUSR1, unheard)
+    try:
+        ran = mstore("convert", "--follow", *stores)
+        assert signal.getsignal(signal.SIGUSR1) is unheard
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert (ran.exit_code, ran.stdout[:22]) == (0, b"switched: 2 copied; ve")
 
 
 def test_lines_for_people(mstore_command, stores):

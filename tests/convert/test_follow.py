@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from convert.kit import ON_DISK, location, quiet
 
 from mailstore import StorageFull, Store, StoreBusy, UsageError, open_store
 from mailstore.convert import Conversion, Followed, Follower, Report, Status, convert, look, pairing, verify_stores
+from mailstore.convert import follow as follow_module
 from mailstore.convert.record import FolderRecord
 from mailstore.spi import FolderDriver
 from mailstore.testing.observe import bodies, tree
@@ -202,6 +204,28 @@ def test_a_switch_that_was_not_made_is_none(tmp_path: Path) -> None:
         assert follow.run(lambda: answers.pop(0)).switched
         assert answers == []
         assert follow.states.count("ready") == 2
+
+
+def test_switches_that_are_not_made_come_ever_more_seldom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a command that fails keeps the source locked, and whoever delivers out, as long as the file is there."""
+    origin = location("mbox", tmp_path, "from")
+    fill(origin, 1)
+    now, times, asked = [0.0], [1.0, 3.0, 7.0], []
+    monkeypatch.setattr(follow_module, "clock", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def tell(status: Status) -> None:
+        if status.state == "following":
+            now[0] = times.pop(0)
+
+    def wanted() -> bool:
+        assert len(asked) < 9
+        asked.append(now[0])
+        return True
+
+    with open_store(origin, readonly=True) as old, open_store("memory:", create=True) as new:
+        follower = Follower(old, new, quiet(), tell=tell, switch_when=wanted)
+        assert follower.run(lambda: not times).switched
+    assert asked == [0.0, 1.0, 3.0, 7.0]
 
 
 def test_a_source_that_is_locked_is_waited_for(tmp_path: Path) -> None:
