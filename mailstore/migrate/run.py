@@ -2,8 +2,9 @@
 
 The parent converts nothing: it starts the processes, hears how far they are, and keeps what they report. A process
 that dies (killed, out of memory, a bus error of a broken disk) has failed with its account; its journal tells the next
-run where to go on. When the migration is stopped, no more are begun, those at work are asked to end after their batch,
-and killed where they do not within ten seconds, which is as safe.
+run where to go on. One that is stopped, by a user who wants to hold up the others, is let go on, and has failed where
+that happens again and again. When the migration is stopped, no more are begun, those at work are asked to end after
+their batch, and killed where they do not within ten seconds, which is as safe.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ _LOOK = 0.3
 """Seconds within which a stop is noticed."""
 _GRACE = 10.0
 """Seconds that a process has to end in good order."""
+_HALTS = 20
+"""A process is let go on so many times where something has stopped it."""
 
 Watch = Callable[[Account, Progress | Result], None]
 """Told how far an account is, now and then, and what became of it, once."""
@@ -45,6 +48,7 @@ class _Running:
     number: int
     child: Child
     started: float
+    halts: int = 0
 
 
 def migrate(
@@ -155,6 +159,7 @@ class _Supervisor:
                     return self._results
                 for pipe in select.select(list(self._running), [], [], _LOOK)[0]:
                     self._hear(self._running[pipe])
+                self._let_go_on()
         finally:
             for running in self._running.values():
                 running.child.end()
@@ -201,6 +206,17 @@ class _Supervisor:
         if self._watch is not None:
             self._watch(result.account, result)
 
+    def _let_go_on(self) -> None:
+        for running in list(self._running.values()):
+            if not _is_halted(running.child.pid):
+                continue
+            running.halts += 1
+            if running.halts <= _HALTS:
+                os.kill(running.child.pid, signal.SIGCONT)
+            else:
+                reason = "its process was stopped again and again; run it again, and it goes on"
+                self._finish(running, Result(self._accounts[running.number], "failed", error="Died", reason=reason))
+
     def _heed_stop(self) -> None:
         if not self.stopping and self._stop():
             self.stopping = True
@@ -211,6 +227,16 @@ class _Supervisor:
         if self.stopping and time.monotonic() > self._end:
             for running in list(self._running.values()):
                 self._finish(running, None)
+
+
+def _is_halted(pid: int) -> bool:
+    """Tell whether a child was stopped since this was asked last."""
+    if not hasattr(os, "waitid"):
+        return False  # macOS with Python before 3.13
+    try:
+        return os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG) is not None
+    except ChildProcessError:
+        return False  # it has ended, and is not waited for yet
 
 
 def _end(status: int | None) -> str:

@@ -122,6 +122,37 @@ def test_a_process_that_dies_is_one_account(
     assert all(same(account) for account in three)
 
 
+def test_a_process_that_has_ended_is_not_stopped() -> None:
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    assert not run_module._is_halted(pid)
+    os.waitpid(pid, 0)
+
+
+def test_a_process_that_is_stopped_goes_on(three: list[Account], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "work", for_bob(lambda: os.kill(os.getpid(), signal.SIGSTOP)))
+    migration = run(three, jobs=1)
+    assert states(migration) == {"ann": "done", "bob": "done", "cleo": "done"}
+
+
+def test_a_process_that_is_stopped_for_ever_is_one_account(
+    three: list[Account], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def halt() -> None:
+        while True:
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    monkeypatch.setattr(run_module, "work", for_bob(halt))
+    monkeypatch.setattr(run_module, "_LOOK", 0.01)
+    migration = run(three)
+    assert states(migration) == {"ann": "done", "bob": "failed", "cleo": "done"}
+    (reason,) = (one.reason for one in migration.results if one.reason)
+    assert reason == "its process was stopped again and again; run it again, and it goes on"
+    assert_no_children()
+
+
 def test_a_defect_is_one_account(three: list[Account], monkeypatch: pytest.MonkeyPatch) -> None:
     def stumble(*_: object) -> None:
         raise ZeroDivisionError("nothing by nothing")
