@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from mailstore.errors import AmbiguousLocation, LocationError, NoSuchStore, NotAStore, StorageFailure, UsageError
 from mailstore.spi import Driver, Format, Location, Settings, Shared
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 ENTRY_POINTS = "mailstore.drivers"
 """The entry-point group: the name is the location's format, the value an object like mailstore.spi.Format."""
@@ -257,7 +263,12 @@ def _absolute(path: str) -> str:
 
 
 def _entry_points(name: str | None = None) -> dict[str, Format]:
+    return {point.name: point.load() for point in _installed(tuple(sys.path)) if name is None or point.name == name}
+
+
+@lru_cache(maxsize=1)
+def _installed(path: tuple[str, ...]) -> list[EntryPoint]:  # noqa: ARG001 - what is looked through
+    """Return the entry points of others' formats: finding them reads every package, detection asks for each file."""
     from importlib.metadata import entry_points
 
-    found = entry_points(group=ENTRY_POINTS) if name is None else entry_points(group=ENTRY_POINTS, name=name)
-    return {point.name: point.load() for point in found if point.name not in _OURS}
+    return [point for point in entry_points(group=ENTRY_POINTS) if point.name not in _OURS]

@@ -1,5 +1,6 @@
 """Locations: how they are written, what a bare path means, and who opens them."""
 
+import importlib.metadata
 import os
 import sys
 
@@ -144,6 +145,17 @@ def test_an_entry_point_is_loaded_only_when_asked_for(tmp_path, monkeypatch):
     assert "thirdparty_driver" not in sys.modules
     with pytest.raises(RuntimeError, match="opened"):
         mailstore.open_store("third:/x")
+
+
+def test_looking_at_many_files_searches_the_packages_once(tmp_path, monkeypatch):
+    asked = []
+    search = importlib.metadata.entry_points
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **only: asked.append(only) or search(**only))
+    monkeypatch.syspath_prepend(tmp_path)
+    for number in range(3):
+        (tmp_path / f"{number}").write_bytes(b"whatever")
+        assert mailstore.detect(f"{tmp_path}/{number}") == []
+    assert asked == [{"group": registry.ENTRY_POINTS}]
 
 
 @pytest.mark.parametrize("kind", ["file", "directory"])
