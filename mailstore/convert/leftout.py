@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Collection, Iterable, Sequence
 
+from mailstore.convert.record import Way
 from mailstore.model.changes import Omission
 from mailstore.model.names import FolderPath
 from mailstore.store import Store
+
+HIDDEN = "is not there, but something in the source cannot be read: what was carried of it stays as it is"
+
+
+def hidden(source: Store, stale: Sequence[Way], there: Collection[FolderPath]) -> list[Way]:
+    """Return those of the ``stale`` ways whose folder may be there all the same, where it cannot be read.
+
+    That is any that is not there as long as the source has damage, and one whose name something has that is no mail.
+    """
+    missing = [way for way in stale if way.path not in there]
+    found = source.omissions() if missing else []
+    damaged = any(one.damaged for one in found)
+    names = {os.path.basename(one.where).removeprefix(".") for one in found}
+    return [way for way in missing if damaged or way.path[-1] in names]
 
 
 def left_out(source: Store, chosen: Iterable[FolderPath]) -> list[Omission]:

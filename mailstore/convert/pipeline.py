@@ -15,7 +15,7 @@ from typing import Self
 
 from mailstore.convert.identity import check_apart, pair_identity
 from mailstore.convert.journal import Journal, journal_path
-from mailstore.convert.leftout import left_out
+from mailstore.convert.leftout import HIDDEN, hidden, left_out
 from mailstore.convert.losses import find_losses, refuse
 from mailstore.convert.onepass import Pass
 from mailstore.convert.options import Options, ProgressCallback
@@ -127,9 +127,15 @@ class Conversion:
         journal = self._open_journal()
         run = Run(self._source, destination, options, journal, report, rejected, self._progress, again)
         placed = {one.source.path: one.target.path for one in routing.routes}
-        stale = find_stale(journal.ways, options, placed, {info.path for info in everything if info.selectable})
+        there = {info.path for info in everything if info.selectable}
+        stale = find_stale(journal.ways, options, placed, there)
+        unclear = hidden(self._source, stale, there)
+        stale = [way for way in stale if way not in unclear]
         if folders is not None:
             stale = [way for way in stale if way.path in folders]
+        else:
+            for way in unclear:
+                report.add_problem(way.path, "FolderUnreadable", HIDDEN)
         with destination.quota.unenforced():
             same = Pass(run, routes, stale).carry()
         if folders is None:

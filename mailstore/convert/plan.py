@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from mailstore.convert.choice import Choice, chooses
 from mailstore.convert.identity import pair_identity
 from mailstore.convert.journal import journal_path, read_ways
-from mailstore.convert.leftout import left_out
+from mailstore.convert.leftout import HIDDEN, hidden, left_out
 from mailstore.convert.losses import LossScan, carried, known_keywords
 from mailstore.convert.mapping import Collision
 from mailstore.convert.options import Options
@@ -190,12 +190,15 @@ def _plan(source: Store, destination: Store, location: Location, options: Option
     placed = {one.source.path: one.target.path for one in routing.routes}
     ways = {Way(info.path, placed[info.path]): info for info, _, _ in routing.routes if info.selectable}
     records = read_ways(options.journal or journal_path(location), pair_identity(source.location, location))
-    stale = find_stale(records, options, placed, {info.path for info in everything if info.selectable})
+    there = {info.path for info in everything if info.selectable}
+    stale = find_stale(records, options, placed, there)
+    unclear = hidden(source, stale, there)
+    stale = [way for way in stale if way not in unclear]
     new = {way: info for way, info in ways.items() if way not in records or not records[way].live}
     successors = find_renamed(source, records, stale, new, {info.path for info in destination.folders()})
     for old, way in successors.items():
         records[way] = records.pop(old)
-    problems: list[Problem] = []
+    problems = [Problem(str(way.path), 0, HIDDEN, "FolderUnreadable") for way in unclear]
 
     def failed(way: Way, error: MailstoreError) -> None:
         problems.append(_problem(way.path, 0, error))

@@ -280,6 +280,29 @@ def test_another_store_in_its_place_deletes_nothing(asked: bool, quick_path: Pat
             assert contents(new) == contents(old)
 
 
+def test_a_folder_that_cannot_be_read_is_not_gone(quick_path: Path) -> None:
+    """Not even by force: a file that was damaged is no folder any more, and what was carried may be all there is."""
+    source, record = quick_path / "from", b"From a@b Thu Jan  1 00:00:00 2020\nSubject: x\n\n\n"
+    source.mkdir()
+    for name in "ABC":
+        (source / name).write_bytes(record * 2)
+    with open_store(f"mbox:{source}", readonly=True) as old:
+        assert counts(run(old, "maildir", quick_path)) == {"found": 6, "copied": 6}
+    (source / "A").write_bytes(b"\0" * 10 + record)
+    (source / "B").unlink()
+    with open_store(f"mbox:{source}", readonly=True) as old:
+        with there("maildir", quick_path) as new:
+            planned = plan(old, new, quiet(journal=str(quick_path / "journal")))
+            assert [(one.folder, one.error) for one in planned.problems] == [("A", "FolderUnreadable")]
+        report = run(old, "maildir", quick_path, force_delete=True)
+        assert [(one.folder, one.error) for one in report.problems] == [("A", "FolderUnreadable")]
+        assert counts(report) == {"found": 2, "skipped": 2, "deleted": 2}
+    (source / "A").write_bytes(record * 2)
+    with open_store(f"mbox:{source}", readonly=True) as old:
+        report = run(old, "maildir", quick_path, force_delete=True)
+        assert (counts(report), report.ok) == ({"found": 4, "skipped": 4}, True)
+
+
 def test_a_folder_of_the_destinations_own_is_not_deleted(old: Store, kind: str, quick_path: Path) -> None:
     with open_store(location(kind, quick_path, "to"), create=True, folders=True) as new:
         new.create("Work")
