@@ -331,7 +331,11 @@ def run_conversion(
         old = stack.enter_context(_open_source(source, include_expunged, lock_timeout))
         say_unused(wanted.mapping, old)
         tree = wanted.needs_folders(old.folders())  # finds a folder that is not there before DEST is made
-        new = stack.enter_context(open_destination(dest, folders=tree, lock_timeout=lock_timeout, source=old.location))
+        new = stack.enter_context(
+            open_destination(
+                dest, folders=tree, lock_timeout=lock_timeout, source=old.location, at_once=how is not None
+            )
+        )
         if how is not None and asked is not None:
             return run_following(old, new, wanted, how, asked, noted, quiet=quiet, as_json=as_json)
         progress = stack.enter_context(Progress("converting", unit=" messages", quiet=quiet))

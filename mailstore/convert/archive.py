@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from mailstore.convert.identity import check_apart
-from mailstore.errors import NotAStore, StoreBusy
+from mailstore.errors import NotAStore, StoreBusy, UsageError
 from mailstore.registry import parse_location
 from mailstore.spi import Location
 from mailstore.store import Store, open_store
@@ -30,7 +30,12 @@ from mailstore.system.packed import compression, compression_named, pack, unpack
 
 @contextmanager
 def open_destination(
-    location: str, *, folders: bool = False, lock_timeout: float = 300.0, source: Location | None = None
+    location: str,
+    *,
+    folders: bool = False,
+    lock_timeout: float = 300.0,
+    source: Location | None = None,
+    at_once: bool = False,
 ) -> Iterator[Store]:
     """Open a store to convert into for a block, making it where there is none; one that is packed, too.
 
@@ -43,9 +48,10 @@ def open_destination(
         folders: where it is made now, it is to hold folders besides INBOX; a packed one never does.
         lock_timeout: seconds to wait for another program's lock.
         source: what is to be converted: nothing is made in there.
+        at_once: what is committed must last at once, as a follower's: no packed one will do.
 
     Raises:
-        UsageError: the destination is the source, or lies in it.
+        UsageError: the destination is the source, or lies in it; it is packed, and must not be.
         NotAStore: something else has the archive's name, or its data are damaged.
         StoreBusy: at the end of the block: the archive was made anew by others meanwhile.
         MailstoreError: as ``open_store``.
@@ -58,6 +64,8 @@ def open_destination(
         with open_store(location, create=True, folders=folders, lock_timeout=lock_timeout) as store:
             yield store
         return
+    if at_once:
+        raise UsageError(f"{found.path}: an archive is packed when all is done, and cannot follow what goes on")
     with _workplace(found.path) as directory:
         plain = os.path.join(directory, "mbox")
         before = _unpack(found.path, plain)

@@ -12,6 +12,7 @@ for them is carried by further passes. The source is not written; a lock file is
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -21,7 +22,7 @@ from typing import Literal, NamedTuple
 from mailstore.convert.options import Options, Progress, ProgressCallback
 from mailstore.convert.pipeline import Conversion
 from mailstore.convert.report import Report
-from mailstore.errors import CannotCreate, MailstoreError, ReadOnlyStore
+from mailstore.errors import CannotCreate, MailstoreError, ReadOnlyStore, StorageFailure
 from mailstore.model.changes import FolderState
 from mailstore.model.events import (
     Event,
@@ -34,7 +35,7 @@ from mailstore.model.events import (
 )
 from mailstore.model.names import FolderPath
 from mailstore.store import Store
-from mailstore.system import clock
+from mailstore.system import clock, fs
 
 TURN = 0.3
 """Seconds within which a request is noticed."""
@@ -309,7 +310,15 @@ class Follower:
         return switched
 
     def _hold(self, stack: ExitStack) -> str:
-        """Take the source's locks; returns who is not kept out."""
+        """Take the source's locks; returns who is not kept out.
+
+        Raises:
+            StorageFailure: there is nothing any more where the source was, which must not pass for an empty one.
+        """
+        location = self._source.location
+        for path in (location.path, location.options.get("inbox", "")):
+            if os.path.isabs(path) and not fs.is_there(path):
+                raise StorageFailure(f"{fs.shown(path)} is not there any more: is its file system mounted?", path=path)
         holding = self._source.holding
         if holding is None:
             return f"{self._source.capabilities.format} has no locks that keep other programs out"

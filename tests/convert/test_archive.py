@@ -224,3 +224,12 @@ def test_an_error_in_the_block_leaves_the_archive_as_it_was(quick_path: Path) ->
     with pytest.raises(KeyError):
         fail()
     assert names(quick_path) == set()
+
+
+def test_an_archive_cannot_follow_what_goes_on(quick_path: Path) -> None:
+    with (
+        pytest.raises(UsageError, match="cannot follow what goes on"),
+        open_destination(f"mbox:{quick_path}/a.mbox.zst", at_once=True),
+    ):
+        pass
+    assert list(quick_path.iterdir()) == []

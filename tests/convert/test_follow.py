@@ -249,6 +249,26 @@ def test_a_source_that_is_locked_is_waited_for(tmp_path: Path) -> None:
         assert "no switch: " in next(status.trouble for status in follow.told if status.state == "waiting")
 
 
+def test_a_source_that_vanished_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    spool, away = tmp_path / "joe", tmp_path / "away"
+    spool.write_bytes(b"From joe@example.org Tue Nov 14 22:13:20 2023\nSubject: x\n\ntext\n\n")
+
+    def unmount(follower: Follower) -> None:
+        spool.rename(away)
+        follower.switch()
+
+    def mount(follower: Follower) -> None:
+        away.rename(spool)
+        follower.switch()
+
+    with open_store(f"mbox:{spool}", readonly=True) as old, open_store("memory:") as new:
+        ended = Follow(old, new, following=lambda one: None if away.exists() else unmount(one), waiting=mount)
+        result = ended.run()
+        trouble = next(status.trouble for status in ended.told if status.state == "waiting")
+        assert trouble == f"no switch: {spool} is not there any more: is its file system mounted?"
+        assert (result.switched, bodies(new.inbox)) == (True, [b"Subject: x\n\ntext\n"])
+
+
 def test_a_store_is_not_followed_into_itself(tmp_path: Path) -> None:
     origin = location("maildir", tmp_path, "from")
     fill(origin)
