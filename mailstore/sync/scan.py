@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import NamedTuple
 
+from mailstore.convert.leftout import hidden
 from mailstore.convert.losses import whole
 from mailstore.convert.merge import Marks, marks
-from mailstore.errors import MailstoreError, NoSuchMessage
+from mailstore.convert.record import Way
+from mailstore.errors import MailstoreError, NoSuchMessage, StorageFailure
 from mailstore.folder import Folder
 from mailstore.model.changes import FolderState, Token
 from mailstore.model.info import BODY, DIGEST, Body, Row
@@ -87,6 +89,7 @@ class Scanner:
                 if bound.infos[side] is not None:
                     self._look(bound, side, found)
                 elif bound.vanished(side):
+                    self._check_whole(bound, side)
                     self._gone(self._journal.copies(bound.number, side).values(), side, found)
                     found.lost.add((bound.number, side))
         except MailstoreError as error:
@@ -95,6 +98,18 @@ class Scanner:
             return
         self.scan.looked_at.add(bound.number)
         self._add(found)
+
+    def _check_whole(self, bound: Bound, side: Side) -> None:
+        """Take no folder for deleted that may be there, in a store of which something cannot be read.
+
+        Raises:
+            StorageFailure: it may.
+        """
+        assert bound.row is not None
+        place = bound.row.places[side]
+        assert place is not None
+        if hidden(self._stores[side], [Way(place.path, place.path)], ()):
+            raise StorageFailure(f"{place.path} is not there, but something in the store cannot be read")
 
     def _add(self, found: Scan) -> None:
         scan = self.scan

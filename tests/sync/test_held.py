@@ -8,6 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from support.mstore import mstore
+from support.privilege import unprivileged
 from sync.kit import FORMS, Pair, digest, location, message
 
 from mailstore import open_store
@@ -63,3 +65,24 @@ def test_a_folder_made_anew_with_some_of_its_messages_deletes_none(form: str, qu
     assert pair.contents(1)["work"].total() == 2
     clean(pair, force_delete=True)
     assert pair.same()["work"] == Counter({(digest("kept"), 0, ()): 1})
+
+
+def test_a_folder_that_may_not_be_read_is_not_deleted_for_that(quick_path: Path) -> None:
+    prefix = unprivileged()
+    pair = Pair(quick_path, "maildir++", "sqlite")
+    with pair.open(0) as store:
+        for text in ("one", "two"):
+            store.folder("work", create=True).append(message(text))
+        store.inbox.append(message("inbox"))
+    clean(pair)
+    before = pair.contents(1)
+    closed = Path(pair.locations[0].partition(":")[2].partition("?")[0]) / ".work"
+    closed.chmod(0)
+    try:
+        ran = mstore("sync", "--force-delete", "--json", "--journal", pair.journal, *pair.locations, prefix=prefix)
+    finally:
+        closed.chmod(0o700)
+    assert ran.code == 1
+    assert [(one["folder"], one["error"]) for one in ran.json["problems"]] == [("work", "StorageFailure")]
+    assert pair.contents(1) == before
+    clean(pair, force_delete=True)

@@ -47,9 +47,11 @@ steps = st.one_of(
 class History:
     """What happens to a pair of stores, and what must come of it."""
 
-    def __init__(self, pair: Pair, *, killing: bool) -> None:
+    def __init__(self, pair: Pair, *, killing: bool, folder_ids: bool) -> None:
         self._pair = pair
         self._killing = killing
+        self._folder_ids = folder_ids
+        self._interrupted = False
         self._made = 0
         self.appended: Counter[str] = Counter()
         self.expunged: Counter[str] = Counter()
@@ -72,6 +74,7 @@ class History:
         assert report.problems == []
         assert report.verified is True
         self.parted.update(clash.digest for clash in report.conflicts if clash.what == "moved-apart")
+        self._interrupted = False
 
     def kill(self, at: int, swapped: bool) -> None:
         if not self._killing:
@@ -82,6 +85,7 @@ class History:
                 self._pair.sync(swapped=swapped, force_delete=True)
 
         in_child(work)
+        self._interrupted = True
 
     def _append(self, store: Store, side: int, place: int, common: bool) -> None:
         # of equal messages that came to both stores one is enough, so they come to the first alone
@@ -119,6 +123,8 @@ class History:
             store.folder(FOLDERS[place]).move([uid], store.folder(FOLDERS[target], create=True))
 
     def _rename(self, store: Store, side: int, place: int, target: int) -> None:
+        if self._interrupted and not self._folder_ids:
+            return  # what a killed run stored is looked for under the folder's name (docs/sync.md)
         old, new = FolderPath.parse(FOLDERS[place]), FolderPath.parse(FOLDERS[target])
         paths = {info.path for info in store.folders()}
         if old in paths and new not in paths and not old.is_inbox:
@@ -160,7 +166,7 @@ def test_both_converge_and_nothing_is_lost_or_doubled(
     shutil.rmtree(quick_path / "stores", ignore_errors=True)
     (quick_path / "stores").mkdir()
     pair = Pair(quick_path / "stores", first, second)
-    told = History(pair, killing="memory" not in (first, second))
+    told = History(pair, killing="memory" not in (first, second), folder_ids="mbox" not in (first, second))
     for step in history:
         told.do(step)
     told.sync()
