@@ -95,9 +95,14 @@ def _check(text: str, source: Capabilities) -> None:
     if "%" not in text:
         names = ", ".join(UIDL_SERVERS)
         raise UsageError(f"pop3_uidl={text!r}: one of {names}, or a format such as %08Xu%08Xv")
+    if "%" in _VARIABLE.sub("", text):
+        raise UsageError(f"pop3_uidl={text!r}: nothing follows its last %; a literal one is %%")
     for match in _VARIABLE.finditer(text):
         if match[4] not in "uvf%":
             raise UsageError(f"pop3_uidl={text!r}: {match[0]} is not known here; there are %u, %v and %f")
+    if not any(match[4] in "uf" for match in _VARIABLE.finditer(text)):
+        raise UsageError(f"pop3_uidl={text!r} would give all messages the same id: it needs %u or %f")
+    for match in _VARIABLE.finditer(text):
         if match[4] == "f" and not source.file_names:
             raise UsageError(
                 f"pop3_uidl={text!r}: the source has no file for each message, which {match[0]} stands for"

@@ -54,6 +54,8 @@ def test_none_forgets(old: Store) -> None:
         ("%m", "%m is not known here"),
         ("%g", "%g is not known here"),
         ("%f", "the source has no file for each message"),
+        ("foo%", "nothing follows its last %"),
+        ("%v%%", "would give all messages the same id"),
     ],
 )
 def test_what_cannot_be_known_is_refused(old: Store, wanted: str, why: str) -> None:
