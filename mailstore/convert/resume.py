@@ -11,7 +11,7 @@ from mailstore.convert.look import Look, fetch
 from mailstore.convert.record import DROPPED, PRESENT, FolderRecord, Intent, Message, Origin, Way
 from mailstore.convert.run import FolderRun
 from mailstore.convert.transit import Fact, Rules
-from mailstore.errors import MailstoreError, NoSuchFolder
+from mailstore.errors import InvalidFolderName, MailstoreError, NoSuchFolder
 from mailstore.model.changes import Expunge, FolderState
 from mailstore.model.info import DIGEST, META
 from mailstore.model.names import FolderPath
@@ -48,7 +48,7 @@ def settle(store: Store, journal: Journal, ways: Collection[Way]) -> dict[Way, s
 def _state(store: Store, path: FolderPath) -> FolderState | None:
     try:
         return store.folder(path).state()
-    except NoSuchFolder:
+    except (NoSuchFolder, InvalidFolderName):
         return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from hashlib import sha256
 from pathlib import Path
 
@@ -314,3 +315,18 @@ def test_accounts_of_one_database_are_apart(tmp_path: Path) -> None:
         one.inbox.append(BAD)
         assert convert(one, other, quiet()).ok
         assert bodies(other.inbox) == [BAD]
+
+
+def test_a_folder_name_that_the_destination_cannot_spell_fails_alone(tmp_path: Path) -> None:
+    (tmp_path / "mail").mkdir()
+    for name in (b"\xe9t\xe9", b"work"):
+        (tmp_path / "mail" / os.fsdecode(name)).write_bytes(
+            b"From joe Tue Nov 14 22:13:20 2023\nSubject: x\n\ntext\n\n"
+        )
+    with (
+        open_store(f"mbox:{tmp_path}/mail", readonly=True) as old,
+        open_store(f"maildir:{tmp_path}/new", create=True) as new,
+    ):
+        report = convert(old, new, quiet())
+        assert [(one.folder, one.error) for one in report.problems] == [("\udce9t\udce9", "InvalidFolderName")]
+        assert (report.found, report.copied, report.failed) == (2, 1, 1)
