@@ -48,7 +48,7 @@ def settle(store: Store, journal: Journal, ways: Collection[Way]) -> dict[Way, s
 def _state(store: Store, path: FolderPath) -> FolderState | None:
     try:
         return store.folder(path).state()
-    except (NoSuchFolder, InvalidFolderName):
+    except (InvalidFolderName, NoSuchFolder):
         return None
 
 
