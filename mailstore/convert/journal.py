@@ -14,8 +14,9 @@ A move within the destination is an intent too, which says where the messages co
 from there in the same line. Where it is missing, what has arrived is taken out where it came from, if it still is
 there, and what has not stays where it is.
 
-Flags, expunges and renames need no such care, since doing them again does no harm: *marks* and *dropped* are written
-when they are durable, *rename* before, as it changes the name under which everything is noted.
+Expunges need no such care, since doing them again does no harm: *dropped* is written when they are durable. *rename* is
+written before, as it changes the name under which everything is noted. Flags have *marking* before and *marks* after:
+where the latter is missing, the source may have taken a flag back that had arrived, and both are what was there before.
 
 A journal that outlives its destination must not hide mail: where the destination folder is gone, has another
 UIDVALIDITY, a UIDNEXT lower than recorded, or other messages under some of the UIDs, all its entries are looked up
@@ -119,6 +120,10 @@ class Journal:
         """Note messages that are not to be moved since they were deleted in the destination where they were."""
         self._note(way, messages, f"{notes.origin_line(origin)}passed\t{len(messages)}\n")
 
+    def marking(self, way: Way, numbers: Sequence[int], marks: Marks) -> None:
+        """Note flags and keywords that are about to be carried over; ``sync`` makes it durable."""
+        self._note(way, (), f"marking\t{notes.format_numbers(numbers)}\t{notes.marks_text(*marks)}\n")
+
     def marks(self, way: Way, numbers: Sequence[int], marks: Marks) -> None:
         """Note flags and keywords of the source as carried over to these messages."""
         self._note(way, (), f"marks\t{notes.format_numbers(numbers)}\t{notes.marks_text(*marks)}\n")
@@ -189,7 +194,7 @@ class Journal:
         outdated = self._reader.lines - sum(record.live for record in records)
         if self._fd < 0 or outdated < COMPACT_FROM + sum(record.live for record in records):
             return
-        if any(record.unresolved or record.renaming for record in records):
+        if any(record.unresolved or record.renaming or record.marking for record in records):
             return
         path = self.path or ""
         with fs.errors(path), open(self._fd, "rb", closefd=False) as file:

@@ -152,6 +152,7 @@ class Reader:
             "done": self._done,
             "nothing": self._nothing,
             "passed": self._passed,
+            "marking": self._marking,
             "marks": self._marks,
             "absent": lambda fields: self._state(fields, ABSENT),
             "spared": lambda fields: self._state(fields, SPARED),
@@ -259,6 +260,11 @@ class Reader:
         if self._origin is not None:
             self._leave(self._origin, [1] * len(self._messages))
         self._drop_pending()
+
+    def _marking(self, fields: list[str]) -> None:
+        marks = parse_marks(fields[1])
+        for number in _parse_numbers(fields[0], self._record):
+            self._record.marking[number] = marks
 
     def _marks(self, fields: list[str]) -> None:
         marks = parse_marks(fields[1])

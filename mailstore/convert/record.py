@@ -124,6 +124,7 @@ class FolderRecord:
         folder_id: of the source's folder, where it has lasting ones; else ''.
         made: the destination's folder came about by us.
         renaming: what the destination's folder was called, where it is not known whether it was renamed.
+        marking: flags and keywords that messages may have been given, by a commit of which that is not known.
     """
 
     def __init__(self) -> None:
@@ -146,6 +147,7 @@ class FolderRecord:
         self.folder_id = ""
         self.made = False
         self.renaming: FolderPath | None = None
+        self.marking: dict[int, Marks] = {}
 
     def __len__(self) -> int:
         return len(self.states)
@@ -184,12 +186,15 @@ class FolderRecord:
 
     def set_marks(self, number: int, marks: Marks) -> None:
         """Note flags and keywords as carried over."""
+        self.marking.pop(number, None)
         self._flags[number] = marks.flags
         keywords = marks.keywords
         self._words[number] = self._numbers[keywords] if keywords in self._numbers else self._new_words(keywords)
 
     def same_marks(self, number: int, flags: int, keywords: frozenset[str]) -> bool:
         """Tell, fast, whether these are the flags and keywords noted."""
+        if self.marking and number in self.marking:
+            return False
         return self._flags[number] == flags and self._keywords[self._words[number]] == keywords
 
     def set_state(self, numbers: Iterable[int], state: int) -> None:

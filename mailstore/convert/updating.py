@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from mailstore.convert.merge import MarkChange, Marks, changed
+from mailstore.convert.merge import MarkChange, Marks
 from mailstore.convert.run import FolderRun
 from mailstore.convert.transit import Rules
 from mailstore.model.changes import Change, FlagMode, SetFlags
@@ -30,10 +30,12 @@ def update_marks(folder: FolderRun, rules: Rules, changes: Iterable[tuple[int, M
         MailstoreError: the destination refused; what is not noted is carried again by the next run.
     """
     record = folder.record
-    groups: defaultdict[tuple[Marks, Marks], list[int]] = defaultdict(list)
+    groups: defaultdict[tuple[MarkChange, Marks], list[int]] = defaultdict(list)
     for number, now in changes:
-        groups[record.marks(number), now].append(number)
-    todo = iter([(changed(base, now), now, numbers) for (base, now), numbers in groups.items()])
+        base = record.marks(number)
+        perhaps = record.marking.get(number, base)
+        groups[MarkChange(now - (base & perhaps), (base | perhaps) - now), now].append(number)
+    todo = iter([(what, now, numbers) for (what, now), numbers in groups.items()])
     while some := list(islice(todo, _TOGETHER)):
         _carry_out(folder, rules, some)
 
@@ -41,6 +43,9 @@ def update_marks(folder: FolderRun, rules: Rules, changes: Iterable[tuple[int, M
 def _carry_out(folder: FolderRun, rules: Rules, groups: Sequence[_Group]) -> None:
     changes = [change for what, _, numbers in groups for change in _changes(folder, rules, what, numbers)]
     affected: set[int] = set()
+    for _, now, numbers in groups:
+        folder.run.journal.marking(folder.way, numbers, now)
+    folder.run.journal.sync()
     for outcome in folder.run.destination.commit(changes) if changes else ():
         if outcome.error is not None:
             raise outcome.error

@@ -14,6 +14,7 @@ from convert.kit import ON_DISK, location, make, quiet, seen
 
 from mailstore import Arrival, FolderPath, SetState, Store, open_store
 from mailstore.convert import Conversion, FolderMapping, Report, convert, look, plan
+from mailstore.convert.journal import Journal
 from mailstore.model.info import Meta
 from mailstore.testing.observe import bodies
 
@@ -472,3 +473,23 @@ def test_a_move_seen_in_two_passes_is_one(old: Store) -> None:
         assert counts(conversion.carry([WORK])) == {"found": 5, "skipped": 4, "moved": 1}
         assert contents(new) == contents(old)
         assert counts(conversion.carry()) == {"found": 8, "skipped": 8}
+
+
+def test_a_flag_taken_back_after_a_kill_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run died between the commit of a flag and its note, and the source took the flag back since."""
+    with (
+        open_store(f"maildir:{tmp_path}/old", create=True) as old,
+        open_store(f"sqlite:{tmp_path}/new.db", create=True) as new,
+    ):
+        uid = old.inbox.append(b"Subject: x\n\n").uid
+        convert(old, new, quiet())
+        old.inbox.add_flags([uid], ["Work", "\\Flagged"])
+        with monkeypatch.context() as patch:
+            patch.setattr(Journal, "marks", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                convert(old, new, quiet())
+        assert next(iter(new.inbox)).flags >= {"Work", "\\Flagged"}
+        old.inbox.remove_flags([uid], ["Work"])
+        new.inbox.add_flags([next(iter(new.inbox)).uid], ["mine"])
+        assert convert(old, new, quiet()).ok
+        assert next(iter(new.inbox)).flags - {"\\Recent"} == {"\\Flagged", "mine"}
