@@ -144,8 +144,9 @@ def expect_earlier(
 ) -> None:
     """Add to the folder's expectation those of ``numbers``, which earlier runs stored and did not compare.
 
-    What an interrupted commit has left is compared wholly; of what an earlier run noted as done only the bytes are,
-    as its flags may have been changed there since.
+    What an interrupted commit has left is compared wholly, but for saved dates: where the source does not record them
+    they are its files' times, which a flag set since has changed. Of what an earlier run noted as done only the bytes
+    are, as its flags may have been changed there since.
     """
     record, recorded = folder.record, not found.where
     for number in numbers:
@@ -163,6 +164,6 @@ def expect_earlier(
         for row in fetch(source, whole, META):
             place = record.places[whole[row.uid]]
             if place in folder.expected:
-                folder.expected[place] = folder.expected[place]._replace(meta=tuple(rules.meta(row)))
+                folder.expected[place] = folder.expected[place]._replace(meta=tuple(rules.meta(row)._replace(saved_date=None)))
     except MailstoreError:
         return  # only the bytes are compared then
