@@ -164,6 +164,7 @@ def expect_earlier(
         for row in fetch(source, whole, META):
             place = record.places[whole[row.uid]]
             if place in folder.expected:
-                folder.expected[place] = folder.expected[place]._replace(meta=tuple(rules.meta(row)._replace(saved_date=None)))
+                meta = rules.meta(row)._replace(saved_date=None)
+                folder.expected[place] = folder.expected[place]._replace(meta=tuple(meta))
     except MailstoreError:
         return  # only the bytes are compared then
