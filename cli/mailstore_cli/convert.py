@@ -25,7 +25,6 @@ from mailstore.convert import (
     Report,
     open_destination,
 )
-from mailstore.convert import Progress as Step
 from mailstore.convert import plan as plan_conversion
 from mailstore.convert import split as split_conversion
 from mailstore.migrate import is_template
@@ -163,13 +162,7 @@ _DECIDED = {"refuse": "refused without --collisions merge or rename", "merge": "
     help="Read no faster, over all: bytes a second (500K, 10M), or messages a second (50msg). Repeatable.",
 )
 @click.option("--nice", is_flag=True, help="Give way to all other programs, on processor and disk.")
-@click.option(
-    "--report",
-    "reports",
-    multiple=True,
-    metavar="FILE",
-    help="Write the report to FILE.json or FILE.html. Repeatable.",
-)
+@options.report_files
 @click.option(
     "--follow",
     is_flag=True,
@@ -194,7 +187,7 @@ _DECIDED = {"refuse": "refused without --collisions merge or rename", "merge": "
     metavar="SECONDS",
     help="With --follow: for so long after the switch carry what still comes to SOURCE.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but problems and errors.")
+@options.quiet
 @options.json_flag("The report as one JSON object.")
 @options.lock_timeout
 def convert(
@@ -339,13 +332,7 @@ def run_conversion(
         if how is not None and asked is not None:
             return run_following(old, new, wanted, how, asked, noted, quiet=quiet, as_json=as_json)
         progress = stack.enter_context(Progress("converting", unit=" messages", quiet=quiet))
-
-        def watch(step: Step) -> None:
-            progress.to(
-                step.messages, f"{'copying' if step.phase == 'copy' else 'verifying'} {folder_text(step.folder)}"
-            )
-
-        noted.conversion = conversion = stack.enter_context(Conversion(old, new, wanted, watch))
+        noted.conversion = conversion = stack.enter_context(Conversion(old, new, wanted, progress.step))
         report = conversion.carry()
         there = {info.path for info in new.folders() if info.selectable}
         left_out = [entry for entry in report.folders if entry.skipped and entry.target not in there]

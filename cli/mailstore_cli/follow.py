@@ -16,9 +16,8 @@ import click
 
 from mailstore import Store
 from mailstore.convert import Followed, Follower, Options, Status
-from mailstore.convert import Progress as Step
 from mailstore_cli.exitcodes import FAILED, OK
-from mailstore_cli.names import folder_text, safe
+from mailstore_cli.names import safe
 from mailstore_cli.noting import Noted
 from mailstore_cli.problems import name_problems
 from mailstore_cli.progress import Progress
@@ -88,15 +87,11 @@ def run_following(
     """Follow until a signal or the switch, and return the exit code; ``asked_before``: the switch was asked for."""
     with Progress("following", unit=" messages", quiet=quiet or as_json) as progress:
 
-        def watch(step: Step) -> None:
-            what = "copying" if step.phase == "copy" else "verifying"
-            progress.to(step.messages, f"{what} {folder_text(step.folder)}")
-
         def asked() -> bool:
             return how.switch_when is not None and os.path.lexists(how.switch_when)
 
         teller = _Teller(quiet=quiet, as_json=as_json)
-        follower = Follower(old, new, wanted, watch, tell=teller.tell, switch_when=asked)
+        follower = Follower(old, new, wanted, progress.step, tell=teller.tell, switch_when=asked)
         noted.conversion = follower.conversion
         with _signals(follower):
             if asked_before.is_set():

@@ -65,7 +65,7 @@ _SPOOLS = ("/var/spool/mail", "/var/mail")
     help="The files need Content-Length: From_ lines in messages are not quoted (mboxcl2).",
 )
 @options.json_flag("The report as one JSON object.")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but problems and errors.")
+@options.quiet
 @options.lock_timeout
 def mb2md(
     spool: bool,

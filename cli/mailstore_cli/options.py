@@ -137,6 +137,22 @@ def json_flag(help_text: str) -> Callable[[Command], Command]:
     return click.option("--json", "as_json", is_flag=True, help=help_text)
 
 
+def quiet(command: Command) -> Command:
+    """Add ``--quiet``."""
+    return click.option("-q", "--quiet", is_flag=True, help="Print nothing but problems and errors.")(command)
+
+
+def report_files(command: Command) -> Command:
+    """Add ``--report``."""
+    return click.option(
+        "--report",
+        "reports",
+        multiple=True,
+        metavar="FILE",
+        help="Write the report to FILE.json or FILE.html. Repeatable.",
+    )(command)
+
+
 def lock_timeout(command: Command) -> Command:
     """Add ``--lock-timeout``."""
     return click.option(

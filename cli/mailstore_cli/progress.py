@@ -8,7 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+from mailstore_cli.names import folder_text
+
+if TYPE_CHECKING:
+    from mailstore.convert import Progress as Step
 
 
 class Progress:
@@ -50,3 +55,7 @@ class Progress:
         if done < self._bar.n:
             self._bar.reset()
         self._bar.update(done - self._bar.n)
+
+    def step(self, step: Step) -> None:
+        """Show how far a conversion or synchronisation has come."""
+        self.to(step.messages, f"{'copying' if step.phase == 'copy' else 'verifying'} {folder_text(step.folder)}")

@@ -9,7 +9,6 @@ import click
 
 from mailstore import NoSuchStore, Store, open_store, parse_location
 from mailstore.convert import LOSSES
-from mailstore.convert import Progress as Step
 from mailstore.sync import Done, Options, SyncReport, check_report, sync_journal_path, write_report
 from mailstore.sync import sync as sync_stores
 from mailstore_cli import options
@@ -71,14 +70,8 @@ from mailstore_cli.render import out, out_json, style, table
     metavar="DIR",
     help="Where to put the bytes of messages that cannot be stored; PATH.rejected of that store, if not given.",
 )
-@click.option(
-    "--report",
-    "reports",
-    multiple=True,
-    metavar="FILE",
-    help="Write the report to FILE.json or FILE.html. Repeatable.",
-)
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but problems and errors.")
+@options.report_files
+@options.quiet
 @options.json_flag("The report as one JSON object.")
 @options.lock_timeout
 def sync(
@@ -115,12 +108,7 @@ def sync(
         first = stack.enter_context(open_store(a, readonly=dry_run, lock_timeout=lock_timeout))
         second = stack.enter_context(_open_other(b, first, wanted, dry_run, lock_timeout))
         progress = stack.enter_context(Progress("synchronising", unit=" messages", quiet=quiet))
-
-        def watch(step: Step) -> None:
-            what = "copying" if step.phase == "copy" else "verifying"
-            progress.to(step.messages, f"{what} {folder_text(step.folder)}")
-
-        report = sync_stores(first, second, wanted, watch, dry_run=dry_run)
+        report = sync_stores(first, second, wanted, progress.step, dry_run=dry_run)
     for path in reports:
         write_report(path, report)
     name_problems(report.problems)

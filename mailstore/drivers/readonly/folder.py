@@ -122,9 +122,9 @@ class FilesFolder(ABC):
     def facts(self, file: Opened, *, dated: bool) -> Facts:
         """Return what an open file says; never raises for what it holds. ``dated``: the date is wanted."""
 
-    def marks(self, key: str) -> tuple[int, frozenset[str]]:
+    def marks(self, key: str) -> tuple[int, frozenset[str]]:  # noqa: ARG002 - for those who override it
         """Return flags and keywords of a message whose file does not tell them (``marks_in_files`` is false)."""
-        raise NotImplementedError
+        return 0, NO_KEYWORDS
 
     def notes(self, key: str) -> tuple[str, ...]:  # noqa: ARG002 - for those who override it
         """Return what is to be told of a message besides what its file says."""
