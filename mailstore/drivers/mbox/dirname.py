@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from mailstore.drivers.mbox.layout import DEEPEST, TOO_DEEP, Layout, Place, Tree, why_not
 from mailstore.model.names import INBOX, FolderPath
 
@@ -32,13 +30,7 @@ class DirnameLayout(Layout):
         return tree
 
     def _walk(self, directory: str, above: tuple[str, ...], tree: Tree) -> None:
-        try:
-            with os.scandir(directory) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
-        except OSError as error:
-            tree.skip(directory, os.strerror(error.errno or 0), mail=True)
-            return
-        for entry in found:
+        for entry in tree.look_into(directory):
             if entry.name.startswith(".") or self._passes_over(entry) or entry.path in (self.inbox, self.subscriptions):
                 continue
             if entry.is_dir(follow_symlinks=False):

@@ -81,6 +81,15 @@ class Tree:
         """Note that what lies at ``path`` is not read; ``mail``: though it is mail, or nobody could look."""
         self.skipped.append(Omission(fs.shown(path), reason, damaged=mail))
 
+    def look_into(self, directory: str) -> list[os.DirEntry[str]]:
+        """Return what is in a directory, by name; one that cannot be read is noted, and nothing is in it."""
+        try:
+            with os.scandir(directory) as entries:
+                return sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            self.skip(directory, os.strerror(error.errno or 0), mail=True)
+            return []
+
 
 class Layout:
     """The names of one store's folders.
@@ -189,13 +198,7 @@ class Layout:
         return tree
 
     def _scan(self, directory: str, above: tuple[str, ...], tree: Tree) -> None:
-        try:
-            with os.scandir(directory) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
-        except OSError as error:
-            tree.skip(directory, os.strerror(error.errno or 0), mail=True)
-            return
-        for entry in found:
+        for entry in tree.look_into(directory):
             name = entry.name
             if name.startswith(".") and not name.startswith((fs.TEMPORARY, SUBSCRIPTIONS)) and _is_mail(entry):
                 tree.skip(entry.path, "a hidden file, though it is mail", mail=True)

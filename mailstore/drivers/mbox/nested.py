@@ -40,13 +40,7 @@ class NestedLayout(Layout):
         return tree
 
     def _walk(self, directory: str, above: tuple[str, ...], tree: Tree) -> None:
-        try:
-            with os.scandir(directory) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
-        except OSError as error:
-            tree.skip(directory, os.strerror(error.errno or 0), mail=True)
-            return
-        for entry in found:
+        for entry in tree.look_into(directory):
             if entry.name.startswith((".", fs.TEMPORARY)) or self._passes_over(entry):
                 continue
             name = _stem(entry.name)
