@@ -6,6 +6,7 @@ import mailbox
 from pathlib import Path
 
 import pytest
+from support.foreign import file_name
 from support.peers import need, run
 from support.samples import SAMPLES
 
@@ -39,14 +40,9 @@ def nmh(home: Path, *command: str, data: bytes = b"") -> bytes:
     return run([program, *command[1:]], data=data, home=home)
 
 
-def number(key: str) -> str:
-    """Return the message's number in the folder: the key goes on with what tells the file from its successors."""
-    return key.partition("@")[0]
-
-
 def marks(home: Path, folder: str = "INBOX") -> list[tuple[str, int, set[str]]]:
     with open_store(f"mh:{home}/Mail", readonly=True) as store:
-        return [(number(row.key), row.flags, set(row.keywords)) for row in store.folder(folder).rows(0)]
+        return [(file_name(row), row.flags, set(row.keywords)) for row in store.folder(folder).rows(0)]
 
 
 def test_sequences_of_nmh(home: Path) -> None:
@@ -80,7 +76,7 @@ def test_what_nmh_does_meanwhile(home: Path) -> None:
         before = store.inbox.changes()
         nmh(home, "folder", "+inbox", "-pack")
         delta = store.inbox.changes(before.token, BODY)
-        assert [(number(row.key), row.body) for batch in delta.batches for row in batch] == [
+        assert [(file_name(row), row.body) for batch in delta.batches for row in batch] == [
             ("2", message(3)),
             ("3", message(5)),
         ]
@@ -90,7 +86,7 @@ def test_what_nmh_does_meanwhile(home: Path) -> None:
 def test_nmh_counts_as_we_do(home: Path) -> None:
     listed = nmh(home, "scan", "+inbox", "-format", "%(msg)").split()
     with open_store(f"mh:{home}/Mail", readonly=True) as store:
-        assert [number(row.key).encode() for row in store.inbox.rows(0)] == listed
+        assert [file_name(row).encode() for row in store.inbox.rows(0)] == listed
         assert paths(store) == ["INBOX"]
 
 
