@@ -200,7 +200,7 @@ class Layout:
     def _scan(self, directory: str, above: tuple[str, ...], tree: Tree) -> None:
         for entry in tree.look_into(directory):
             name = entry.name
-            if name.startswith(".") and not name.startswith((fs.TEMPORARY, SUBSCRIPTIONS)) and _is_mail(entry):
+            if name.startswith(".") and not name.startswith((fs.TEMPORARY, SUBSCRIPTIONS)) and is_mail(entry):
                 tree.skip(entry.path, "a hidden file, though it is mail", mail=True)
             if name.startswith(".") or self._passes_over(entry):
                 continue
@@ -248,7 +248,7 @@ class Layout:
             tree.virtual.discard(path)
 
 
-def _is_mail(entry: os.DirEntry[str]) -> bool:
+def is_mail(entry: os.DirEntry[str]) -> bool:
     """Tell whether a hidden file holds mail."""
     return entry.is_file(follow_symlinks=False) and entry.stat().st_size > 0 and why_not(entry) is None
 
@@ -268,8 +268,8 @@ def why_not(entry: os.DirEntry[str]) -> WhyNot | None:
             return WhyNot("not a regular file")
         fd = fs.open_source(entry.path)
         try:
-            is_mail = _is_mbox(entry.path, fd) or _becomes_mbox(entry.path, fd) or _is_mbox(entry.path, fd)
-            return None if is_mail else WhyNot(_NO_FROM)
+            is_mbox = _is_mbox(entry.path, fd) or _becomes_mbox(entry.path, fd) or _is_mbox(entry.path, fd)
+            return None if is_mbox else WhyNot(_NO_FROM)
         finally:
             os.close(fd)
     except OSError as error:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from mailstore.drivers.mbox.form import choose, reading_options
-from mailstore.drivers.mbox.layout import Layout, Place, Tree, why_not
+from mailstore.drivers.mbox.layout import Layout, Place, Tree, is_mail, why_not
 from mailstore.drivers.mbox.store import MboxDriver
 from mailstore.drivers.sidecar import open_index
 from mailstore.errors import CannotCreate, LocationError, NoSuchStore, NotAStore
@@ -116,19 +116,11 @@ class _ThunderbirdLayout(Layout):
     def _skip_beside(self, tree: Tree) -> None:
         """Tell of what lies where the accounts do and is none: a link to an account, an mbox file."""
         for directory in (self.root, *(os.path.join(self.root, kind) for kind in KINDS)):
-            try:
-                with os.scandir(directory) as entries:
-                    found = sorted(entries, key=lambda entry: entry.name)
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                tree.skip(directory, os.strerror(error.errno or 0), mail=True)
-                continue
-            for entry in found:
+            for entry in tree.look_into(directory) if os.path.lexists(directory) else ():
                 if entry.is_symlink() and os.path.isdir(entry.path):
                     if directory != self.root or entry.name in KINDS:
                         tree.skip(entry.path, "a link to a directory: open that by itself", mail=True)
-                elif _is_mbox(entry):
+                elif is_mail(entry):
                     tree.skip(entry.path, "mail beside the accounts: an mbox file", mail=True)
 
     def _top_folders(self) -> Iterator[tuple[FolderPath, Account]]:
@@ -247,11 +239,6 @@ def _signs(directory: str) -> str | None:
         (name for name in sorted(names) if name.endswith(_INDEX) and name[: -len(_INDEX)] in names), None
     )
     return sign if sign is not None and any(_mail_in(directory)) else None
-
-
-def _is_mbox(entry: os.DirEntry[str]) -> bool:
-    """Tell whether an entry is a file with mail."""
-    return entry.is_file(follow_symlinks=False) and entry.stat().st_size > 0 and why_not(entry) is None
 
 
 def _mail_in(directory: str) -> Iterator[bool]:
